@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * clock: all time comes from here, so that tests can move it.
+ *
+ * Timers and durations use the boot clock, which runs through suspend; the
+ * wall clock is for showing. Any thread.
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t clock_mono_us(void);	/* CLOCK_BOOTTIME, µs */
+uint64_t clock_mono_ms(void);
+uint64_t clock_wall_us(void);	/* µs since 1970, UTC */
+
+/* Room for "2026-11-20T12:34:56.123456Z" and a NUL. */
+#define CLOCK_TEXT_SIZE 28
+/* RFC 3339, UTC, with 3 or 6 digits of fraction. Always fits. */
+void clock_format(char out[static CLOCK_TEXT_SIZE], uint64_t wall_us,
+    unsigned digits);
+/* RFC 3339 with any offset -> µs UTC; -1: malformed or before 1970. */
+int clock_parse(const char *s, size_t len, uint64_t *wall_us);
+
+/* Tests: freeze both clocks at these values; clock_test_reset undoes it. */
+void clock_test_set(uint64_t mono_us, uint64_t wall_us);
+void clock_test_reset(void);
+
+#endif

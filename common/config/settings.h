@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * settings: the values of sallyport.toml in C, one struct a section, generated
+ * from keys/<section>.def. Read-only after config_load.
+ */
+#ifndef CONFIG_SETTINGS_H
+#define CONFIG_SETTINGS_H
+
+#include "config/value.h"
+
+#define CONFIG_C_BOOL		bool
+#define CONFIG_C_U32		uint32_t
+#define CONFIG_C_DURATION	uint64_t
+#define CONFIG_C_BYTES		uint64_t
+#define CONFIG_C_STRING		char *
+#define CONFIG_C_PATH		char *
+#define CONFIG_C_SECRET		char *
+#define CONFIG_C_CHOICE		uint32_t
+#define CONFIG_C_STRINGS	struct string_list
+#define CONFIG_C_ENDPOINT	struct endpoint
+#define CONFIG_C_ENDPOINTS	struct endpoint_list
+#define CONFIG_C_CIDRS		struct cidr_list
+
+#define KEY(name, field, type, initial, min, max, reload, help) \
+	CONFIG_C_##type field;
+#define CHOICE(name, field, initial, choices, reload, help) uint32_t field;
+#define CHOICES(name, field, initial, choices, reload, help) \
+	struct string_list field;
+#define SECTION(name, help) struct name##_config {
+#define SECTION_END() };
+
+#include "config/keys/all.def"
+
+#undef KEY
+#undef CHOICE
+#undef CHOICES
+#undef SECTION
+#undef SECTION_END
+
+/* What every daemon's section starts with (keys/daemon.def). */
+struct daemon_config {
+	struct endpoint admin_listen;
+	char *user, *group;
+	char *run_dir, *state_dir;
+};
+
+struct settings {
+	struct bus_config bus;
+	struct log_config log;
+	struct metrics_config metrics;
+	struct proxy_config proxy;
+	struct authd_config authd;
+	struct acld_config acld;
+	struct sessiond_config sessiond;
+	struct apid_config apid;
+	void *origins;		/* config.c's */
+};
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kinds: the number of every request on the bus, and the daemons' sockets.
+ * Numbers are wire format: never reused.
+ */
+#ifndef MSG_KINDS_H
+#define MSG_KINDS_H
+
+enum rpc_kind {
+	KIND_AUTH = 1,		/* AuthRequest -> AuthReply */
+	KIND_DECIDE = 16,	/* DecideRequest -> Decision */
+	/* admin_acl */
+	KIND_ACL_TEST = 32,	/* DecideRequest -> Decision */
+	KIND_ACL_RELOAD = 33,	/* PolicyReload -> PolicyStatus */
+	KIND_ACL_STATUS = 34,	/* PolicyReload -> PolicyStatus */
+	/* admin_auth */
+	KIND_USERS_RELOAD = 48,	/* UsersReload -> UsersReloadReply */
+};
+
+#endif

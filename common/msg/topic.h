@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * topic: publish and subscribe. Lossy by nature: a full queue drops the
+ * oldest, silently. What must arrive is asked for (audit.md section 3).
+ */
+#ifndef MSG_TOPIC_H
+#define MSG_TOPIC_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct topic_options {
+	const char *address;
+	const char *name;		/* "events", for logs */
+	bool listen;			/* else dial, for ever */
+	size_t max_message;
+	uint32_t reconnect_max_ms;
+	unsigned queue;			/* messages held for a slow peer */
+	unsigned group;			/* as in rpc_server_options */
+};
+
+/* Publisher; any thread may send. */
+struct topic_pub;
+
+int topic_pub_open(struct topic_pub **out, const struct topic_options *o,
+    struct err *err) MUST_CHECK;
+/* Never blocks; the bytes are copied. false: memory was out. */
+bool topic_pub_send(struct topic_pub *p, struct str message);
+/* Subscribers connected at the moment. */
+unsigned topic_pub_peers(const struct topic_pub *p);
+void topic_pub_close(struct topic_pub **pp);
+
+/* Subscriber to everything; `on_message` runs on one thread of its own, the
+ * message is borrowed until it returns. */
+typedef void topic_message_fn(void *arg, struct str message);
+struct topic_sub;
+
+int topic_sub_open(struct topic_sub **out, const struct topic_options *o,
+    topic_message_fn *on_message, void *arg, struct err *err) MUST_CHECK;
+/* Publishers connected at the moment. */
+unsigned topic_sub_peers(const struct topic_sub *s);
+/* on_message does not run any more when it returns. */
+void topic_sub_close(struct topic_sub **sp);
+
+#endif

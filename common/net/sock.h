@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sock: the socket calls that more than one room needs.
+ *
+ * All sockets made here are non-blocking and close-on-exec. Any thread.
+ */
+#ifndef NET_SOCK_H
+#define NET_SOCK_H
+
+#include "net/addr.h"
+
+/* Listening TCP sockets; `reuseport` lets several share the address. The
+ * probe says "address in use" where SO_REUSEPORT alone would share silently:
+ * it binds without that option and closes again (design.md ruling 5).
+ * -1 with err, e.g. "127.0.0.1:1080: Address already in use". */
+int sock_probe(const struct endpoint *at, struct err *err) MUST_CHECK;
+int sock_listen(const struct endpoint *at, bool reuseport, int backlog,
+    struct err *err) MUST_CHECK;
+/* The address a socket is bound to (port 0 asked: the one it got). */
+bool sock_local(int fd, struct endpoint *out) MUST_CHECK;
+bool sock_peer(int fd, struct endpoint *out) MUST_CHECK;
+/* Addresses of this machine's interfaces now, at most `max`; the number. */
+size_t sock_own_addresses(struct addr *out, size_t max);
+
+#endif
