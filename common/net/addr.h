@@ -48,7 +48,10 @@ void endpoint_format(char out[static ENDPOINT_TEXT_SIZE],
 bool endpoint_parse(struct endpoint *out, struct str s) MUST_CHECK;
 bool endpoint_eq(const struct endpoint *a, const struct endpoint *b);
 
-/* To and from the kernel's form. */
+/*
+ * To and from the kernel's form; the length for bind or connect. false: not
+ * an IP address. The scope of a link-local peer is dropped.
+ */
 socklen_t endpoint_to_sockaddr(const struct endpoint *e,
     struct sockaddr_storage *out);
 bool endpoint_from_sockaddr(struct endpoint *out, const struct sockaddr *sa)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define V4_BITS 96	/* what the IPv4 form adds to a prefix */
+#define V4_BITS 96u	/* what the IPv4 form adds to a prefix */
 
 static bool
 same_prefix(const struct addr *a, const struct addr *b, unsigned bits)
@@ -96,9 +96,9 @@ cidr_overlaps(const struct cidr *a, const struct cidr *b)
 void
 cidr_format(char out[static CIDR_TEXT_SIZE], const struct cidr *c)
 {
+	unsigned bits = c->v4 ? c->bits - V4_BITS : c->bits;
 	char base[ADDR_TEXT_SIZE];
 
 	addr_format(base, &c->base);
-	snprintf(out, CIDR_TEXT_SIZE, "%s/%u", base,
-	    c->v4 ? c->bits - V4_BITS : (unsigned)c->bits);
+	snprintf(out, CIDR_TEXT_SIZE, "%s/%u", base, bits);
 }

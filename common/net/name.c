@@ -59,7 +59,7 @@ looks_numeric(struct str last)
 enum name_result
 name_canonical(struct dest *out, struct str host)
 {
-	struct str last;
+	struct str last = host;
 
 	out->is_name = false;
 	out->name_len = 0;

@@ -2,7 +2,8 @@
 /*
  * sock: the socket calls that more than one room needs.
  *
- * All sockets made here are non-blocking and close-on-exec. Any thread.
+ * All sockets made here are non-blocking and close-on-exec. One on an IPv6
+ * address takes IPv6 only: 0.0.0.0 and [::] are listened on apart. Any thread.
  */
 #ifndef NET_SOCK_H
 #define NET_SOCK_H
@@ -19,7 +20,11 @@ int sock_listen(const struct endpoint *at, bool reuseport, int backlog,
 /* The address a socket is bound to (port 0 asked: the one it got). */
 bool sock_local(int fd, struct endpoint *out) MUST_CHECK;
 bool sock_peer(int fd, struct endpoint *out) MUST_CHECK;
-/* Addresses of this machine's interfaces now, at most `max`; the number. */
+/*
+ * Addresses of this machine's interfaces now, loopback included, at most
+ * `max`; how many. `max` itself may mean that there are more; 0 that the
+ * kernel could not be asked.
+ */
 size_t sock_own_addresses(struct addr *out, size_t max);
 
 #endif
