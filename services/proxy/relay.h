@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * relay: carry bytes both ways between two connected streams.
+ *
+ * A relay is two pumps, written once for both directions. It owns both streams
+ * from relay_new() on, passes FIN on as half-close (case 42, 43) and RST as RST
+ * (case 44), keeps nothing while nothing moves, stops reading from a side while
+ * the other has not taken what was read, and bounds the work of one wake-up.
+ * Small messages go through the worker's shared buffer (read, write at once,
+ * keep only the rest); a direction that moved `splice_after` bytes borrows a
+ * pipe from the worker and is spliced, and gives it back when it falls idle.
+ * Everything happens on the worker that made it.
+ */
+#ifndef PROXY_RELAY_H
+#define PROXY_RELAY_H
+
+#include <event2/event.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "config/settings.h"
+
+struct relay;
+struct relay_room;	/* what the relays of a worker share */
+
+enum relay_end {
+	RELAY_END_CLIENT,	/* both finished, the client's FIN came first */
+	RELAY_END_TARGET,	/* both finished, the target's FIN came first */
+	RELAY_END_IDLE,		/* nothing moved for timeouts.idle */
+	RELAY_END_HALF_OPEN,	/* one finished, the other silent too long */
+	RELAY_END_LIFETIME,	/* timeouts.lifetime */
+	RELAY_END_CLIENT_RESET, RELAY_END_TARGET_RESET,
+	RELAY_END_CLIENT_TIMEOUT, RELAY_END_TARGET_TIMEOUT,	/* ETIMEDOUT */
+	RELAY_END_ERROR,
+};
+
+struct relay_bytes {
+	uint64_t up, down;	/* up: client to target */
+};
+
+/* Called once, from the loop, never from within relay_new; the callee frees. */
+typedef void relay_done_fn(void *arg, enum relay_end end);
+
+/* Shared buffer, pipe pool, coarse clock wheel for idle times. */
+struct relay_room *relay_room_new(struct event_base *base,
+    const struct proxy_config *cfg) MUST_CHECK;
+void relay_room_reload(struct relay_room *room, const struct proxy_config *cfg);
+void relay_room_free(struct relay_room **roomp);	/* relays first */
+
+/*
+ * Takes both sockets. `early` is what the client sent before the reply (case
+ * 3), copied if it cannot be written at once; it counts as up. NULL: memory is
+ * out, the sockets stay the caller's.
+ */
+struct relay *relay_new(struct relay_room *room, int client, int target,
+    const void *early, size_t early_len, relay_done_fn *done, void *arg)
+    MUST_CHECK;
+struct relay_bytes relay_count(const struct relay *r);
+/* Closes what is still open: with RST when `abort`, else orderly. */
+void relay_free(struct relay **rp, bool abort);
+
+#endif
