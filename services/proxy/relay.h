@@ -19,6 +19,7 @@
 
 #include "base/check.h"
 #include "config/settings.h"
+#include "proxy/stream.h"
 
 struct relay;
 struct relay_room;	/* what the relays of a worker share */
@@ -48,13 +49,13 @@ void relay_room_reload(struct relay_room *room, const struct proxy_config *cfg);
 void relay_room_free(struct relay_room **roomp);	/* relays first */
 
 /*
- * Takes both sockets. `early` is what the client sent before the reply (case
- * 3), copied if it cannot be written at once; it counts as up. NULL: memory is
- * out, the sockets stay the caller's.
+ * Takes both streams, whose sockets are connected. `early` is what the client
+ * sent before the reply (case 3), copied if it cannot be written at once; it
+ * counts as up. NULL: memory is out, the streams stay the caller's.
  */
-struct relay *relay_new(struct relay_room *room, int client, int target,
-    const void *early, size_t early_len, relay_done_fn *done, void *arg)
-    MUST_CHECK;
+struct relay *relay_new(struct relay_room *room, struct stream client,
+    struct stream target, const void *early, size_t early_len,
+    relay_done_fn *done, void *arg) MUST_CHECK;
 struct relay_bytes relay_count(const struct relay *r);
 /* Closes what is still open: with RST when `abort`, else orderly. */
 void relay_free(struct relay **rp, bool abort);
