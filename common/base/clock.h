@@ -17,10 +17,12 @@ uint64_t clock_wall_us(void);	/* µs since 1970, UTC */
 
 /* Room for "2026-11-20T12:34:56.123456Z" and a NUL. */
 #define CLOCK_TEXT_SIZE 28
-/* RFC 3339, UTC, with 3 or 6 digits of fraction. Always fits. */
+/* RFC 3339, UTC, with 3 or 6 digits of fraction. Always fits: beyond the year
+ * 9999 its last moment is shown. */
 void clock_format(char out[static CLOCK_TEXT_SIZE], uint64_t wall_us,
     unsigned digits);
-/* RFC 3339 with any offset -> µs UTC; -1: malformed or before 1970. */
+/* RFC 3339 with any offset -> µs UTC, the rest of a longer fraction dropped;
+ * -1: malformed or before 1970. */
 int clock_parse(const char *s, size_t len, uint64_t *wall_us);
 
 /* Tests: freeze both clocks at these values; clock_test_reset undoes it. */

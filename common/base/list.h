@@ -58,6 +58,19 @@ list_pop(struct list *head)
 	return n;
 }
 
+/* Moves all of `from` to the end of `head`; `from` is empty then. */
+static inline void
+list_move(struct list *head, struct list *from)
+{
+	if (list_empty(from))
+		return;
+	from->next->prev = head->prev;
+	head->prev->next = from->next;
+	from->prev->next = head;
+	head->prev = from->prev;
+	list_init(from);
+}
+
 #define list_for_each(it, head) \
 	for (struct list *it = (head)->next; it != (head); it = it->next)
 /* The body may take `it` out. */

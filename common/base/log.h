@@ -38,17 +38,18 @@ struct log {
 	struct log_field context[4];
 };
 
-/* Once, before threads start: the daemon's name, level, format, repeats/s. */
+/* Once, before threads start: the daemon's name (borrowed), level, format,
+ * repeats of an event in a second (0: no limit). Until then: text, info. */
 void log_setup(const char *service, enum log_level level,
     enum log_format format, uint32_t repeat_limit);
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 /* Writes lines to `fd` instead of stderr (tests). */
 void log_set_fd(int fd);
-/* Lines written so far, by level (for metrics). */
+/* Lines written so far, of one level (for metrics). */
 uint64_t log_count(enum log_level level);
 
-/* `fields` ends with LOG_END. `l` may be NULL. */
+/* `fields` ends with LOG_END. `l` may be NULL. Leaves errno alone. */
 void log_write(const struct log *l, enum log_level level, const char *event,
     const struct log_field *fields);
 

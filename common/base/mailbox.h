@@ -20,6 +20,7 @@ struct letter {
 	void (*deliver)(struct letter *l);
 };
 
+/* NULL with errno: no descriptor left. */
 struct mailbox *mailbox_new(void) MUST_CHECK;
 /* Readable while letters wait; for the owner's event loop. */
 int mailbox_fd(const struct mailbox *m);

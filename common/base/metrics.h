@@ -65,13 +65,15 @@ void metrics_gauge_add(struct metrics_cells *c, unsigned metric,
     unsigned label, int64_t n);
 void metrics_gauge_set(struct metrics_cells *c, unsigned metric,
     unsigned label, int64_t v);
-/* A value in the unit of the buckets, usually seconds. */
+/* A value in the unit of the buckets, usually seconds; NaN is ignored. */
 void metrics_observe(struct metrics_cells *c, unsigned metric,
     unsigned label, double v);
-/* The sum over all threads (tests, status). */
+/* The sum over all threads (tests, status); of a histogram its count. */
 int64_t metrics_value(struct metrics *m, unsigned metric, unsigned label);
 
-/* Called before each exposition, to set gauges that are looked up. */
+/* Called before each exposition, to set gauges that are looked up, with cells
+ * that no thread owns; up to eight, in order of registration. Must not call
+ * metrics_expose. */
 void metrics_on_scrape(struct metrics *m,
     void (*fn)(void *arg, struct metrics_cells *c), void *arg);
 /* Appends the whole text, process_* and build_info included. Any thread. */

@@ -8,6 +8,7 @@
 #ifndef BASE_STR_H
 #define BASE_STR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,13 +30,18 @@ bool str_has_nul(struct str s);
 /* No byte below 0x20, no 0x7f. */
 bool str_is_printable(struct str s);
 bool str_is_utf8(struct str s);		/* valid UTF-8, RFC 3629 */
+/* The first character: its bytes and its code; 0: `s` is empty or no UTF-8. */
+size_t str_char(struct str s, uint32_t *code);
+/* No control, line separator, byte order mark or change of direction. */
+bool str_char_is_printable(uint32_t code);
 /* Copies with a NUL; false: cut to fit (still terminated if size > 0). */
 bool str_copy(char *dst, size_t size, struct str s) MUST_CHECK;
 /* Decimal, whole string, no sign, at most `max`. */
 bool str_to_u64(struct str s, uint64_t max, uint64_t *out) MUST_CHECK;
 void str_lower(char *s, size_t len);	/* ASCII, in place */
 
-/* Text being built in a caller's array; always terminated. */
+/* Text being built in a caller's array; always terminated, and never cut
+ * within a character. Once cut, what is added later is left out. */
 struct text {
 	char *ptr;
 	size_t size;	/* of the array */
@@ -46,13 +52,15 @@ struct text {
 struct text text_on(char *array, size_t size);
 void text_str(struct text *t, struct str s);
 void text_fmt(struct text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void text_vfmt(struct text *t, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 /*
  * Makes any bytes valid UTF-8 without control characters: printable UTF-8
  * stays, `\` becomes `\\`, all else becomes \xNN. decode(encode(x)) == x.
  */
 void text_escaped(struct text *t, struct str s);
 
-/* How far apart two words are (insertions, deletions, swaps), at most 99. */
+/* How far apart two words are: characters inserted, deleted, replaced, and
+ * neighbours swapped; at most 99. */
 unsigned str_distance(struct str a, struct str b);
 
 /* Growing byte buffer on the heap; memory out ends the process. */

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/process.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static uint64_t
+cpu_us(void)
+{
+	struct rusage u;
+
+	if (getrusage(RUSAGE_SELF, &u) < 0)
+		return 0;
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000
+	    + (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+static uint64_t
+resident_bytes(void)
+{
+	unsigned long long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%*s %llu", &pages) != 1)
+		pages = 0;
+	fclose(f);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t
+open_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	uint64_t n = 0;
+	struct dirent *e;
+
+	if (d == NULL)
+		return 0;
+	while ((e = readdir(d)) != NULL)
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n - 1;		/* without the directory's own */
+}
+
+static uint64_t
+max_fds(void)
+{
+	struct rlimit l;
+
+	return getrlimit(RLIMIT_NOFILE, &l) < 0 ? 0 : (uint64_t)l.rlim_cur;
+}
+
+struct process_usage
+process_usage(void)
+{
+	return (struct process_usage){
+		.cpu_us = cpu_us(),
+		.resident_bytes = resident_bytes(),
+		.open_fds = open_fds(),
+		.max_fds = max_fds(),
+	};
+}
+
+uint64_t
+process_start_us(void)
+{
+	unsigned long long ticks;
+	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
+	char line[1024];
+	const char *p = NULL;
+	FILE *f = fopen("/proc/self/stat", "re");
+
+	if (f == NULL)
+		return 0;
+	/* Field 22; field 2 is a name that may hold anything. */
+	if (fgets(line, sizeof(line), f) != NULL)
+		p = strrchr(line, ')');
+	fclose(f);
+	if (p == NULL || sscanf(p + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s"
+	    " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &ticks) != 1)
+		return 0;
+	return clock_wall_us() - clock_mono_us()
+	    + ticks * (1000000 / hz);
+}
