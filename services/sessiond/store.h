@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store: the database's write side, whatever database it is.
+ *
+ * The engine (apply.c, retention.c) speaks in these structs; a back end fills
+ * in a struct store_ops and no SQL is seen above it. A store belongs to the
+ * writer thread. All times are µs since 1970; rows borrow their text until the
+ * call returns.
+ *
+ * Work is done between begin and commit, and nothing counts before the commit
+ * said STORE_OK. After any other result only rollback may follow, which never
+ * fails. STORE_POISON says that the data itself was refused, so that trying
+ * again is useless; every other failure may heal by itself.
+ */
+#ifndef SESSIOND_STORE_H
+#define SESSIOND_STORE_H
+
+#include "audit/batch.h"
+#include "audit/record.h"
+#include "base/err.h"
+
+enum store_result {
+	STORE_OK,
+	STORE_POISON,	/* a value was refused */
+	STORE_BUSY,	/* somebody holds a lock */
+	STORE_FULL,	/* no room on the disk */
+	STORE_IO,	/* the disk failed */
+	STORE_READONLY,	/* the file or its directory may not be written */
+	STORE_CORRUPT,	/* the file is damaged */
+	STORE_FAULT,	/* anything else: ours to mend */
+	STORE_RESULTS,
+};
+
+/* "ok", "poison", … */
+const char *store_result_name(enum store_result r);
+/* All but "ok", ended by NULL (labels): index is result - 1. */
+extern const char *const store_error_names[];
+
+enum store_stream_state { STREAM_LIVE = 1, STREAM_ENDED, STREAM_LOST };
+
+struct store_stream {
+	struct id id;
+	char proxy[BATCH_PROXY_MAX + 1];
+	uint64_t next_seq;
+	enum store_stream_state state;
+	uint64_t last_contact_us;
+	struct str end_reason;		/* empty while it lives */
+};
+
+#define STORE_NULL UINT64_MAX	/* a number that is not known */
+
+/* A session that runs (store_ops.put_active) or ended (add_sessions). Empty
+ * text is NULL in the database. */
+struct store_session {
+	struct id id, stream;
+	uint64_t seq;			/* last_seq, close_seq */
+	uint64_t started_us, ended_us, received_us, duration_us;
+	struct str proxy, listener;
+	struct str user, groups;	/* groups: a JSON array */
+	struct str source_ip;		/* 16 bytes */
+	uint64_t source_port;
+	struct str dest_host, dest_ip;
+	uint64_t dest_port;
+	struct str resolved_ips;	/* 16 bytes an address */
+	uint64_t command, carrier, protocol;
+	uint64_t decision;
+	struct str rule;
+	uint64_t generation;
+	struct str route, limits;
+	uint64_t auth_method;
+	uint64_t bytes_up, bytes_down, packets_up, packets_down;
+	uint64_t status;
+	struct str close_reason, close_detail;
+	uint64_t reply_code, setup_us, attempts;
+	uint64_t incomplete, counters_lower_bound;	/* 0 or 1 */
+	bool stored;			/* out: false if a guard refused it */
+};
+
+enum rollup_dimension {
+	ROLLUP_TOTAL, ROLLUP_USER, ROLLUP_DESTINATION, ROLLUP_RULE,
+	ROLLUP_DIMENSIONS,
+};
+
+/* Added to what the row of (dimension, hour, key) holds, if any. */
+struct store_rollup {
+	enum rollup_dimension dimension;
+	uint64_t hour_us;
+	struct str key;
+	uint64_t sessions, closed, failed, rejected;
+	uint64_t allowed, blocked, redirected;
+	uint64_t bytes_up, bytes_down, duration_us;
+};
+
+struct store_gap {
+	struct id stream;
+	uint64_t first_seq, last_seq;
+	struct str proxy, reason;
+	uint64_t noticed_us;
+};
+
+struct store_quarantine {
+	struct id stream;
+	uint64_t seq;
+	struct str proxy, reason, body;
+	uint64_t received_us;
+};
+
+/* What grows old, for delete_old. */
+enum store_history {
+	HISTORY_SESSIONS,	/* by started_at */
+	HISTORY_ROLLUPS,	/* by hour */
+	HISTORY_GAPS, HISTORY_QUARANTINE,	/* by when they were noticed */
+	HISTORY_STREAMS,	/* not live ones, by last contact */
+	HISTORIES,
+};
+
+struct store_ops {
+	const char *backend;	/* "sqlite" */
+
+	enum store_result (*begin)(struct store *s);
+	enum store_result (*commit)(struct store *s);
+	void (*rollback)(struct store *s);
+
+	/* Reads a stream and keeps others from moving it until the end of
+	 * the transaction. A new one is made under `st->id` and `st->proxy`
+	 * with next_seq 1, live. Fills the rest of `st`. */
+	enum store_result (*lock_stream)(struct store *s,
+	    struct store_stream *st, uint64_t now_us);
+	/* Writes next_seq, state, last_contact_us and end_reason. */
+	enum store_result (*move_stream)(struct store *s,
+	    const struct store_stream *st);
+
+	/*
+	 * Adds running sessions, or moves them on: counters and duration to
+	 * the greater of both, last_seq to the row's. Refused (`stored` false)
+	 * are an id that has ended, an id of another stream, and a seq that
+	 * is not above last_seq.
+	 */
+	enum store_result (*put_active)(struct store *s,
+	    struct store_session *rows, size_t n);
+	/* Takes running sessions of `stream` away; others are left. */
+	enum store_result (*delete_active)(struct store *s,
+	    const struct id *stream, const struct id *ids, size_t n);
+	/* Adds ended sessions. Refused are an id that has ended and one that
+	 * runs under another stream. */
+	enum store_result (*add_sessions)(struct store *s,
+	    struct store_session *rows, size_t n);
+	/* Calls `fn` with each running session of `stream`, in order of id;
+	 * the row is borrowed until fn returns, which may not use the store. */
+	enum store_result (*each_active)(struct store *s,
+	    const struct id *stream,
+	    void (*fn)(void *arg, const struct store_session *row), void *arg);
+
+	enum store_result (*add_rollups)(struct store *s,
+	    const struct store_rollup *rows, size_t n);
+	enum store_result (*add_gap)(struct store *s,
+	    const struct store_gap *g);
+	enum store_result (*add_quarantine)(struct store *s,
+	    const struct store_quarantine *q);
+
+	/* Live streams last heard of before `before_us`, at most `max`. */
+	enum store_result (*silent_streams)(struct store *s,
+	    uint64_t before_us, struct id *out, size_t max, size_t *n);
+	/* How many streams are in `state`. */
+	enum store_result (*count_streams)(struct store *s,
+	    enum store_stream_state state, uint64_t *n);
+	/* A slice of retention, at most `max` rows, oldest first. */
+	enum store_result (*delete_old)(struct store *s,
+	    enum store_history what, uint64_t before_us, unsigned max,
+	    unsigned *deleted);
+	/* Outside a transaction: gives freed room back, a slice of it. */
+	enum store_result (*tidy)(struct store *s);
+
+	/* The words of the last failure. */
+	const char *(*message)(const struct store *s);
+	void (*close)(struct store *s);
+};
+
+/* Back ends embed this first. */
+struct store {
+	const struct store_ops *ops;
+};
+
+/*
+ * Opens what `sessiond.database` names ("sqlite:FILE"; empty: sallyport.db in
+ * `state_dir`), makes it if it is not there, and brings its schema up to date.
+ * -1: the error says what to do. A database of a later release, a damaged one
+ * and one that another sessiond holds are refused.
+ */
+int store_open(struct store **out, const char *database,
+    const char *state_dir, struct err *err) MUST_CHECK;
+/* Looks whether store_open would succeed, without changing anything. */
+int store_check(const char *database, const char *state_dir,
+    struct err *err) MUST_CHECK;
+void store_close(struct store **sp);
+
+#endif
