@@ -28,7 +28,8 @@ enum node_kind {
 struct node {
 	enum node_kind kind;
 	int line, column;	/* from 1; of the value */
-	int last_line;		/* TABLE: the last line that belongs to it */
+	int last_line;		/* the last line that belongs to it */
+	int key_line, key_column;	/* of the key; of the value if none */
 	char *key;		/* in its table; NULL in a list */
 	char *text;		/* scalars: as written, unescaped, no NUL inside */
 	struct node **kids;	/* TABLE, LIST: in the order of the file */
@@ -52,11 +53,13 @@ void tree_free(struct tree **tp);
 const struct node *node_get(const struct node *table, const char *key);
 /* "a table", "a list", "a string", "a number", … for messages. */
 const char *node_kind_name(const struct node *n);
+/* YAML's way to say nothing: an empty value, `~` or `null`, unquoted. */
+bool node_is_nothing(const struct node *n);
 
 /* Typed reading; -1: not of that type. PLAIN is read as what is asked. */
 int node_bool(const struct node *n, bool *out) MUST_CHECK;
 int node_u64(const struct node *n, uint64_t *out) MUST_CHECK;
-/* Text of a STRING or PLAIN; NULL for every other kind. */
+/* Text of a STRING or PLAIN; NULL for every other kind and for nothing. */
 const char *node_string(const struct node *n);
 
 /* err = "path:line:column: message"; returns -1. */
