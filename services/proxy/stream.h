@@ -10,6 +10,7 @@
 #define PROXY_STREAM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct stream;
