@@ -128,8 +128,8 @@ log_count(enum log_level level)
 	return __atomic_load_n(&logger.lines[level], __ATOMIC_RELAXED);
 }
 
-/* Valid text comes back from a JSON parser as it was; a byte that is no UTF-8
- * comes back as the four characters \xNN. */
+/* Valid text comes back from a JSON parser as it was; a NUL, which many parsers
+ * refuse, and a byte that is no UTF-8 come back as the characters \xNN. */
 static void
 json_string(struct text *t, struct str s)
 {
@@ -139,7 +139,7 @@ json_string(struct text *t, struct str s)
 	text_str(t, STR("\""));
 	for (; s.len > 0; s.ptr += n, s.len -= n) {
 		n = str_char(s, &c);
-		if (n == 0) {
+		if (n == 0 || c == 0) {
 			text_fmt(t, "\\\\x%02x", (uint8_t)s.ptr[0]);
 			n = 1;
 		} else if (!str_char_is_printable(c)) {
