@@ -76,8 +76,9 @@ name_pattern_parse(struct name_pattern *out, struct str s, struct err *err)
 		out->kind = NAME_PATTERN_ALL;
 		return 0;
 	}
-	if (str_eq(s, STR("**")) || str_eq(s, STR("**.")))
-		return err_set(err, "`**` needs a name behind it; everything "
+	if (str_eq(s, STR("*.")) || str_eq(s, STR("**")) ||
+	    str_eq(s, STR("**.")))
+		return err_set(err, "a wildcard without a name; everything "
 		    "is `*`");
 	if (s.len > 3 && memcmp(s.ptr, "**.", 3) == 0) {
 		s = (struct str){ s.ptr + 3, s.len - 3 };
