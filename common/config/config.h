@@ -12,6 +12,7 @@
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "config/settings.h"
@@ -22,10 +23,12 @@ enum config_origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENV, ORIGIN_FLAG };
 
 struct config_key {
 	const char *name;	/* within the section, "timeouts.idle" */
+	const char *full;	/* "proxy.timeouts.idle" */
 	enum value_type type;
 	size_t offset;		/* in struct settings */
 	const char *initial;	/* the default, as it would be written */
 	uint64_t min, max;	/* numbers, durations, sizes, list lengths */
+	bool zero;		/* 0 is allowed below min */
 	const char *const *choices;	/* CHOICE, and STRINGS if closed */
 	enum config_reload reload;
 	const char *help;
@@ -41,14 +44,14 @@ struct config_section {
 /* Ends with name NULL. */
 extern const struct config_section config_sections[];
 
-/* All errors of a load, in order; at most 100 are kept. */
+/* All errors of a load, in order; at most 100 are kept. Starts zeroed. */
 struct config_errors {
-	struct bytes text;	/* a line each */
-	unsigned n;
+	struct bytes text;	/* a line each, then a NUL that is not counted */
+	unsigned n;		/* all, kept or not */
 };
 
 struct config_sources {
-	const char *path;		/* NULL: no file */
+	const char *path;		/* NULL: no file; else TOML or YAML */
 	char *const *environ;		/* NULL: none */
 	const char *const *set;		/* "proxy.workers=2"; may be NULL */
 	size_t n_set;
@@ -57,8 +60,9 @@ struct config_sources {
 /*
  * Loads and checks everything: types, ranges, unknown keys with the nearest
  * known one, and the rules between keys. 0, or -1 with every error in `errors`
- * ("file:line:column: proxy.listen: …", "SALLYPORT_PROXY__X: …").
- * Warnings (unknown SALLYPORT_ variables with `__`) go to `warnings`.
+ * ("file:line:column: proxy.listen: …", "SALLYPORT_PROXY__X: proxy.x: …").
+ * Warnings (unknown SALLYPORT_ variables with `__`) go to `warnings`. No
+ * message holds the value of a SECRET.
  */
 int config_load(struct settings **out, const struct config_sources *from,
     struct config_errors *errors, struct config_errors *warnings) MUST_CHECK;
@@ -67,15 +71,35 @@ void config_errors_fini(struct config_errors *e);
 
 /* `section` NULL: all. TOML with a comment for each origin; secrets ***. */
 void config_print(const struct settings *s, const char *section, FILE *out);
-/* A commented sample of all keys with defaults and help. */
+/* A commented sample of all keys with defaults and help, as TOML or YAML. */
 void config_print_sample(FILE *out);
+void config_print_sample_yaml(FILE *out);
 /* docs/configuration-reference.md. */
 void config_print_reference(FILE *out);
-/* Names of RESTART keys of `section` whose values differ, joined by ", ", into
- * `out`; false if none differ. */
+/* Names of RESTART keys of `section` (NULL: all) whose values differ, joined by
+ * ", ", into `out`; false if none differ. */
 bool config_restart_needed(const struct settings *old,
     const struct settings *new, const char *section, struct text *out);
 enum config_origin config_origin_of(const struct settings *s,
     const struct config_key *k);
+
+/* The five keys with which each daemon's section starts. `section` is one of
+ * proxy, authd, acld, sessiond, apid. */
+struct daemon_config config_daemon(const struct settings *s,
+    const char *section);
+/*
+ * Where that daemon finds a socket of the bus ("auth", "decide", "policy",
+ * "events", "admin_acl", "admin_auth"): bus.<socket>, or if that is empty
+ * ipc://<its run_dir>/<socket>.sock. The caller frees it.
+ */
+char *config_bus_address(const struct settings *s, const char *section,
+    const char *socket) MUST_CHECK;
+
+/* The words of CHOICE and CHOICES keys, by enum; each ends with NULL. */
+extern const char *const config_log_levels[];	/* enum log_level */
+extern const char *const config_log_formats[];	/* enum log_format */
+extern const char *const config_socks_methods[]; /* enum config_socks_method */
+/* The index of `word`, or -1. */
+int config_choice_index(const char *const *choices, const char *word);
 
 #endif

@@ -8,6 +8,10 @@
 
 #include "config/value.h"
 
+/* What a STRINGS field with choices may hold; config_socks_methods by name.
+ * log.level and log.format are enum log_level and enum log_format of base/log.h. */
+enum config_socks_method { CONFIG_SOCKS_NONE, CONFIG_SOCKS_USERPASS };
+
 #define CONFIG_C_BOOL		bool
 #define CONFIG_C_U32		uint32_t
 #define CONFIG_C_DURATION	uint64_t
@@ -23,6 +27,7 @@
 
 #define KEY(name, field, type, initial, min, max, reload, help) \
 	CONFIG_C_##type field;
+#define KEY0 KEY
 #define CHOICE(name, field, initial, choices, reload, help) uint32_t field;
 #define CHOICES(name, field, initial, choices, reload, help) \
 	struct string_list field;
@@ -32,12 +37,13 @@
 #include "config/keys/all.def"
 
 #undef KEY
+#undef KEY0
 #undef CHOICE
 #undef CHOICES
 #undef SECTION
 #undef SECTION_END
 
-/* What every daemon's section starts with (keys/daemon.def). */
+/* What every daemon's section starts with; borrowed from the settings. */
 struct daemon_config {
 	struct endpoint admin_listen;
 	char *user, *group;
@@ -53,7 +59,7 @@ struct settings {
 	struct acld_config acld;
 	struct sessiond_config sessiond;
 	struct apid_config apid;
-	void *origins;		/* config.c's */
+	void *origins;		/* config.c's: where each value came from */
 };
 
 #endif

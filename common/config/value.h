@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * value: the types that a key can have; each is one row {parse, print, free}.
+ * value: the types that a key can have; each is one row of functions.
  *
  * Units stand in the value ("10s", "64KiB"), not in the key. Durations are
- * kept in milliseconds, sizes in bytes. Any thread.
+ * kept in milliseconds, sizes in bytes. Whatever the file's syntax, a value is
+ * read from its text; the row says of which kinds that text may be. Any thread.
  */
 #ifndef CONFIG_VALUE_H
 #define CONFIG_VALUE_H
@@ -46,9 +47,61 @@ enum value_type {
 	VALUE_CIDRS,		/* struct cidr_list */
 };
 
+/* What `min` and `max` of a key count. */
+enum value_measure {
+	MEASURE_NONE,		/* no range */
+	MEASURE_NUMBER,		/* the value itself */
+	MEASURE_LENGTH,		/* bytes of the text */
+	MEASURE_ENTRIES,	/* of the list */
+};
+
+/* Room for any value; zeroed, it is an empty value of every type. */
+union value {
+	bool boolean;
+	uint32_t u32;
+	uint64_t u64;
+	char *string;
+	struct string_list strings;
+	struct endpoint endpoint;
+	struct endpoint_list endpoints;
+	struct cidr_list cidrs;
+};
+
+struct value_ops {
+	const char *name;	/* "duration" */
+	const char *expected;	/* "a duration such as \"10s\"" */
+	size_t size;
+	unsigned kinds;		/* 1u << enum node_kind, or-ed: may be this */
+	bool list;		/* parse adds one entry to it */
+	bool hidden;		/* never shown, in no message either */
+	enum value_measure measured;
+	/* `v` is zeroed or, for a list, has the entries so far. -1: `err` has
+	 * what is wrong with `s`, without a place; `v` is as before. */
+	int (*parse)(union value *v, struct str s,
+	    const char *const *choices, struct err *err);
+	/* As TOML and YAML both read it. */
+	void (*print)(const union value *v, const char *const *choices,
+	    struct bytes *out);
+	bool (*equal)(const union value *a, const union value *b);
+	uint64_t (*measure)(const union value *v);
+	void (*free)(union value *v);	/* and wipes secrets */
+};
+
+extern const struct value_ops value_types[];	/* by enum value_type */
+
+/* The value as the config struct's field at `p` holds it; borrowed. */
+union value value_at(enum value_type type, const void *p);
+void value_store(enum value_type type, void *p, const union value *v);
+
 /* "1500ms" -> 1500; a bare number other than 0 is an error. */
 int value_parse_duration(struct str s, uint64_t *ms, struct err *err)
     MUST_CHECK;
+/* "64KiB" -> 65536; a bare number is bytes. */
 int value_parse_bytes(struct str s, uint64_t *out, struct err *err) MUST_CHECK;
+/* In the largest unit that divides it: 60000 -> "1m"; 0 -> "0". */
+void value_print_duration(struct bytes *out, uint64_t ms);
+void value_print_bytes(struct bytes *out, uint64_t n);
+/* In double quotes, escaped as TOML and YAML both read it. */
+void value_print_quoted(struct bytes *out, const char *s);
 
 #endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules between keys, a function for each section that has some. */
+#include <string.h>
+#include <sys/un.h>
+
+#include "config/config_impl.h"
+
+/* What a socket's path may have, without the NUL. */
+#define IPC_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+
+struct check {
+	const struct settings *s;
+	struct config_errors *errors;
+};
+
+/* Reports `what` about `full`, with the place where that key was set. */
+static void
+broken(const struct check *c, const char *full, const char *what)
+{
+	const struct config_key *k = config_find(full);
+	ASSERT(k != NULL);
+	const struct origin *slot = config_origin_slot(c->s, k);
+
+	if (slot->where != NULL)
+		config_errors_add(c->errors, "%s: %s: %s", slot->where, full,
+		    what);
+	else
+		config_errors_add(c->errors, "%s: %s", full, what);
+}
+
+static bool
+has_prefix(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/* ---- bus ---- */
+
+/* NULL: it may be used. */
+static const char *
+bad_bus_address(const char *address)
+{
+	struct endpoint at;
+
+	if (has_prefix(address, "ipc://")) {
+		size_t n = strlen(address) - strlen("ipc://");
+
+		if (n == 0)
+			return "ipc:// needs the path of a socket";
+		return n <= IPC_PATH_MAX ? NULL
+		    : "the path of a socket has at most 107 bytes";
+	}
+	if (!has_prefix(address, "tcp://"))
+		return "expected ipc://PATH, or tcp://127.0.0.1:PORT";
+	if (!endpoint_parse(&at, str_from(address + strlen("tcp://"))) ||
+	    at.port == 0)
+		return "expected tcp:// with an address and a port, such as "
+		    "tcp://127.0.0.1:7001";
+	if (!addr_is_loopback(&at.addr))
+		return "tcp:// is not encrypted and may be used on loopback "
+		    "only; use ipc://";
+	return NULL;
+}
+
+static void
+check_bus(const struct check *c)
+{
+	const struct bus_config *b = &c->s->bus;
+	const struct {
+		const char *full, *address;
+	} sockets[] = {
+		{ "bus.auth", b->auth }, { "bus.decide", b->decide },
+		{ "bus.policy", b->policy }, { "bus.events", b->events },
+		{ "bus.admin_acl", b->admin_acl },
+		{ "bus.admin_auth", b->admin_auth },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(sockets); i++) {
+		const char *address = sockets[i].address;
+		const char *bad = NULL;
+
+		if (*address == '\0')
+			continue;
+		bad = bad_bus_address(address);
+		for (size_t j = 0; bad == NULL && j < i; j++)
+			if (strcmp(address, sockets[j].address) == 0)
+				bad = "another socket has the same address";
+		if (bad != NULL)
+			broken(c, sockets[i].full, bad);
+	}
+}
+
+/* ---- metrics ---- */
+
+static void
+check_metrics(const struct check *c)
+{
+	const char *s = c->s->metrics.namespace;
+	size_t good = strspn(s, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+
+	if (s[good] != '\0' || (*s >= '0' && *s <= '9'))
+		broken(c, "metrics.namespace", "expected letters, digits and "
+		    "_, no digit first");
+}
+
+/* ---- listeners ---- */
+
+/* The first that can be reached from elsewhere, or NULL. */
+static const struct endpoint *
+open_listener(const struct endpoint_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!addr_is_loopback(&l->v[i].addr))
+			return &l->v[i];
+	return NULL;
+}
+
+static void
+broken_listener(const struct check *c, const char *full,
+    const struct endpoint *at, const char *why)
+{
+	char what[512], shown[ENDPOINT_TEXT_SIZE];
+	struct text t = text_on(what, sizeof(what));
+
+	endpoint_format(shown, at);
+	text_fmt(&t, "%s is not loopback, and %s", shown, why);
+	broken(c, full, what);
+}
+
+/* ---- proxy ---- */
+
+static bool
+has_method(const struct proxy_config *p, enum config_socks_method m)
+{
+	for (size_t i = 0; i < p->socks_methods.n; i++)
+		if (strcmp(p->socks_methods.v[i], config_socks_methods[m]) == 0)
+			return true;
+	return false;
+}
+
+static void
+check_proxy_login(const struct check *c)
+{
+	const struct proxy_config *p = &c->s->proxy;
+	const struct endpoint *open = open_listener(&p->listen);
+
+	if (has_method(p, CONFIG_SOCKS_NONE) && !p->allow_anonymous)
+		broken(c, "proxy.socks_methods", "none lets everybody in; set "
+		    "proxy.allow_anonymous = true if that is meant");
+	if (has_method(p, CONFIG_SOCKS_USERPASS) && open != NULL &&
+	    !p->allow_cleartext_password)
+		broken_listener(c, "proxy.listen", open, "passwords would "
+		    "cross the network in clear; listen on loopback, or set "
+		    "proxy.allow_cleartext_password = true");
+}
+
+static void
+check_proxy(const struct check *c)
+{
+	const struct proxy_config *p = &c->s->proxy;
+
+	check_proxy_login(c);
+	if (p->timeouts_connect_attempt > p->timeouts_connect)
+		broken(c, "proxy.timeouts.connect_attempt",
+		    "is above proxy.timeouts.connect");
+	if (p->dns_ttl_min > p->dns_ttl_max)
+		broken(c, "proxy.dns.ttl_min", "is above proxy.dns.ttl_max");
+	for (size_t i = 0; i < p->dns_servers.n; i++)
+		if (p->dns_servers.v[i].port == 0)
+			broken(c, "proxy.dns.servers", "a name server needs a "
+			    "port, usually 53");
+}
+
+/* ---- sessiond, apid ---- */
+
+/* The value may hold a password: it is not shown. */
+static void
+check_database(const struct check *c, const char *full, const char *database)
+{
+	if (*database == '\0')
+		return;
+	if (has_prefix(database, "postgresql:") ||
+	    has_prefix(database, "postgres:"))
+		broken(c, full, "PostgreSQL is not built into this release "
+		    "yet; use sqlite:FILE");
+	else if (!has_prefix(database, "sqlite:") ||
+	    database[strlen("sqlite:")] == '\0')
+		broken(c, full, "expected sqlite:FILE");
+}
+
+static void
+check_sessiond(const struct check *c)
+{
+	check_database(c, "sessiond.database", c->s->sessiond.database);
+}
+
+static void
+check_apid(const struct check *c)
+{
+	const struct apid_config *a = &c->s->apid;
+	const struct endpoint *open = open_listener(&a->listen);
+
+	check_database(c, "apid.database", a->database);
+	if (open != NULL && !a->allow_cleartext)
+		broken_listener(c, "apid.listen", open, "tokens would cross "
+		    "the network in clear; listen on loopback, or set "
+		    "apid.allow_cleartext = true");
+}
+
+/* ---- all ---- */
+
+static const struct {
+	const char *section;
+	void (*check)(const struct check *c);
+} rules[] = {
+	{ "bus", check_bus }, { "metrics", check_metrics },
+	{ "proxy", check_proxy }, { "sessiond", check_sessiond },
+	{ "apid", check_apid },
+};
+
+static bool
+has_failed(const struct settings *s, const char *section)
+{
+	const struct origin *slot = s->origins;
+
+	for (const struct config_section *in = config_sections; in->name; in++)
+		for (size_t i = 0; i < in->n; i++, slot++)
+			if (slot->failed && strcmp(in->name, section) == 0)
+				return true;
+	return false;
+}
+
+void
+config_check_rules(const struct settings *s, struct config_errors *e)
+{
+	struct check c = { s, e };
+
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		if (!has_failed(s, rules[i].section))
+			rules[i].check(&c);
+}

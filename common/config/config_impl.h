@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config_impl: what config*.c and print.c share; not for other rooms.
+ */
+#ifndef CONFIG_CONFIG_IMPL_H
+#define CONFIG_CONFIG_IMPL_H
+
+#include "config/config.h"
+
+/* Where a value came from; one for each key, in the order of the keys. */
+struct origin {
+	enum config_origin from;
+	char *where;	/* "file:line:column", variable, "--set"; or NULL */
+	bool failed;	/* some source gave a bad value */
+};
+
+struct origin *config_origin_slot(const struct settings *s,
+    const struct config_key *k);
+size_t config_key_count(void);
+
+/* "proxy.timeouts.idle"; NULL: no such key. */
+const struct config_key *config_find(const char *full);
+/* "sessiond.database_file": the SECRET whose value that file holds. */
+const struct config_key *config_find_file(const char *full);
+/* Are there keys "<name>.…"? */
+bool config_is_table(const char *name);
+/* The key or section most like `full`, or NULL. Owned by the tables. */
+const char *config_nearest(const char *full);
+/* "SALLYPORT_PROXY__TIMEOUTS__IDLE" of "proxy.timeouts.idle". */
+void config_env_name(struct text *out, const char *full);
+
+/* `v` is zeroed; reads text as environment and --set have it, lists with
+ * commas between their entries. -1: `err` says why, `v` is zeroed. */
+int config_read_text(const struct config_key *k, union value *v,
+    struct str text, struct err *err) MUST_CHECK;
+int config_check_range(const struct config_key *k, const union value *v,
+    struct err *err) MUST_CHECK;
+/* `n` as `min` or `max` of `k`, in its unit. */
+void config_print_limit(struct bytes *b, const struct config_key *k,
+    uint64_t n);
+
+/* Where a value is being read from. */
+struct source {
+	enum config_origin from;
+	const char *where;
+};
+
+struct loader {
+	struct settings *s;
+	const struct tree *tree;	/* while the file is read */
+	struct config_errors *errors, *warnings;
+};
+
+/* Reports a bad value for `k` and marks the key. */
+void config_bad_value(struct loader *l, const struct config_key *k,
+    const char *where, const char *why);
+/* Takes `v`, which is good. */
+void config_set_value(struct loader *l, const struct config_key *k,
+    const union value *v, const struct source *src);
+/* Reports it and says true: the same source had this key before. */
+bool config_said_twice(struct loader *l, const struct config_key *k,
+    const struct source *src);
+
+/* The sources, in config_sources.c. */
+void config_read_file(struct loader *l, const char *path);
+void config_read_variable(struct loader *l, const char *entry);
+void config_read_set(struct loader *l, const char *entry);
+
+void config_errors_add(struct config_errors *e, const char *fmt, ...)
+    PRINTF_LIKE(2, 3);
+/* The rules between keys, in all sections where no key failed. */
+void config_check_rules(const struct settings *s, struct config_errors *e);
+
+#endif
