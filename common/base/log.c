@@ -74,7 +74,7 @@ log_level_name(enum log_level level)
 	return names[level];
 }
 
-/* Whether `fd` is the stream that systemd's journal named in the environment. */
+/* Whether `fd` is the stream that systemd named in the environment. */
 static bool
 is_journal(int fd)
 {

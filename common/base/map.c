@@ -98,7 +98,7 @@ map_find(const struct map *m, struct str key)
 	return find(m, siphash(m->seed, key.ptr, key.len), key);
 }
 
-/* Doubles the buckets. Without memory for that the map is slower, not broken. */
+/* Doubles the buckets. Without memory the map is slower, not broken. */
 static void
 grow(struct map *m)
 {

@@ -283,8 +283,9 @@ double_text(char out[static DOUBLE_SIZE], double v)
 	}
 }
 
+/* `namespace` is NULL for names that have none. */
 static void
-show_head(struct bytes *out, const char *prefix, const char *name,
+show_head(struct bytes *out, const char *namespace, const char *name,
     const char *help, enum metric_kind kind)
 {
 	static const char *const types[] = {
@@ -292,10 +293,13 @@ show_head(struct bytes *out, const char *prefix, const char *name,
 		[METRIC_GAUGE] = "gauge",
 		[METRIC_HISTOGRAM] = "histogram",
 	};
+	const char *prefix = namespace != NULL ? namespace : "";
+	const char *join = namespace != NULL ? "_" : "";
 
-	bytes_fmt(out, "# HELP %s%s ", prefix, name);
+	bytes_fmt(out, "# HELP %s%s%s ", prefix, join, name);
 	show_escaped(out, help, false);
-	bytes_fmt(out, "\n# TYPE %s%s %s\n", prefix, name, types[kind]);
+	bytes_fmt(out, "\n# TYPE %s%s%s %s\n", prefix, join, name,
+	    types[kind]);
 }
 
 /* Name, suffix and labels of a sample; `le` is a further label, or NULL. */
@@ -359,11 +363,9 @@ show_metric(struct bytes *out, const struct metrics *m, size_t i)
 {
 	const struct metric_def *d = &m->defs[i];
 	const struct series *s = &m->series[i];
-	char prefix[128];
 	unsigned label;
 
-	snprintf(prefix, sizeof(prefix), "%s_", m->namespace);
-	show_head(out, prefix, d->name, d->help, d->kind);
+	show_head(out, m->namespace, d->name, d->help, d->kind);
 	for (label = 0; label < s->combinations; label++) {
 		size_t cell = s->first + (size_t)label * s->cells;
 
@@ -398,7 +400,8 @@ show_process(struct bytes *out, const struct metrics *m)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(lines); i++) {
-		show_head(out, "", lines[i].name, lines[i].help, lines[i].kind);
+		show_head(out, NULL, lines[i].name, lines[i].help,
+		    lines[i].kind);
 		bytes_add(out, lines[i].name, strlen(lines[i].name));
 		if (m->component != NULL) {
 			show_label(out, true, "component", m->component);
@@ -412,12 +415,9 @@ show_process(struct bytes *out, const struct metrics *m)
 static void
 show_build(struct bytes *out, const struct metrics *m)
 {
-	char name[128];
-
-	snprintf(name, sizeof(name), "%s_build_info", m->namespace);
-	show_head(out, "", name, "Always 1; the labels tell the version",
-	    METRIC_GAUGE);
-	bytes_add(out, name, strlen(name));
+	show_head(out, m->namespace, "build_info",
+	    "Always 1; the labels tell the version", METRIC_GAUGE);
+	bytes_fmt(out, "%s_build_info", m->namespace);
 	show_label(out, true, "version", SALLYPORT_VERSION);
 	if (m->component != NULL)
 		show_label(out, false, "component", m->component);

@@ -22,6 +22,8 @@ test_set(void **state)
 	assert_string_equal(e.text, "file:12");
 	assert_int_equal(err_set(&e, "%s again", e.text), -1);
 	assert_string_equal(e.text, "file:12 again");
+	err_set(&e, "short");
+	assert_string_equal(e.text, "short");
 }
 
 static void

@@ -40,7 +40,7 @@ check_rising(unsigned n)
 	}
 }
 
-/* Within a millisecond too, beyond the counter, and when the clock goes back. */
+/* Within a millisecond, beyond the counter, and when the clock goes back. */
 static void
 test_v7_rises(void **state)
 {

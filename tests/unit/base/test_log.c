@@ -335,6 +335,28 @@ test_long_line_is_cut(void **state)
 	json_decref(j);
 }
 
+/* However full it is, a line has room for its end. */
+static void
+test_full_line_is_ended(void **state)
+{
+	static struct log_field fields[6001];
+	const char *line;
+	size_t i;
+
+	(void)state;
+	log_setup("proxy", LOG_INFO, LOG_FORMAT_TEXT, 1);
+	for (i = 0; i + 1 < ARRAY_LEN(fields); i++)
+		fields[i] = log_u64("n", 1);
+	log_write(NULL, LOG_INFO, "full", fields);
+	log_write(NULL, LOG_INFO, "full", fields);
+	take();
+	clock_test_set(mono + 1000000, WALL_US);
+	log_write(NULL, LOG_INFO, "full", fields);
+	line = take();
+	assert_true(strlen(line) <= LINE_MAX_BYTES);
+	assert_non_null(strstr(line, " n=1 suppressed=1 cut=true\n"));
+}
+
 static void
 test_repeats(void **state)
 {
@@ -463,6 +485,7 @@ main(void)
 		CASE(test_json_keeps_text),
 		CASE(test_long_field_is_cut),
 		CASE(test_long_line_is_cut),
+		CASE(test_full_line_is_ended),
 		CASE(test_repeats),
 		CASE(test_repeats_are_bounded),
 		CASE(test_journal_priority),
