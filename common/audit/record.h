@@ -107,8 +107,9 @@ struct record {
 };
 
 /* Each gives the number of bytes written to `out`, 0 if they do not fit into
- * `size` (RECORD_MAX always suffices: over-long text is cut). Strings are
- * escaped here. `type` is OPEN, CLOSE or REJECT. */
+ * `size`. RECORD_MAX always suffices: over-long text is cut, and groups that
+ * find no room in the end are left out. Strings are escaped here. `type` is
+ * OPEN, CLOSE or REJECT. */
 size_t record_pack_session(void *out, size_t size, enum record_type type,
     const struct record_session *s) MUST_CHECK;
 size_t record_pack_update(void *out, size_t size,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * envelope: id, kind, deadline and status around the body of a request or
- * reply. Never aborts on bad input. Any thread.
+ * reply. Never aborts on bad input, allocates nothing. Any thread.
  */
 #ifndef MSG_ENVELOPE_H
 #define MSG_ENVELOPE_H
@@ -28,15 +28,17 @@ struct envelope {
 	uint32_t kind;
 	uint32_t deadline_ms;
 	enum rpc_status status;
-	char error[ENVELOPE_ERROR_MAX];	/* escaped text */
-	struct str body;		/* borrowed from the message */
-	void *unpacked;			/* envelope_fini frees it */
+	struct str error;	/* UTF-8 without control characters, shorter
+				 * than ENVELOPE_ERROR_MAX */
+	struct str body;
 };
 
-/* Appends the packed form to `out`. */
-void envelope_pack(const struct envelope *e, struct bytes *out);
-/* -1: malformed, nothing to free. Else e->body borrows from `e` itself. */
+/* Bytes of the packed form. */
+size_t envelope_size(const struct envelope *e);
+/* Writes exactly that many to `out`. */
+void envelope_pack(const struct envelope *e, void *out);
+/* -1: malformed. Else error and body are borrowed from `message`. A status of
+ * a later release reads as RPC_STATUS_FAILED. */
 int envelope_unpack(struct envelope *e, struct str message) MUST_CHECK;
-void envelope_fini(struct envelope *e);
 
 #endif

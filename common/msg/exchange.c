@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One aio serves both halves: first the send, then, from its completion, the
+ * receive (nng 1.5.2 crashes when a receive ends while its send is queued).
+ * `m` is held where one half follows the other, so that a cancel meets either
+ * the operation under way or the flag, and never falls between.
+ *
+ * With re-sending off nng ends the receive with an error as soon as the pipe
+ * that carried the request is gone, and never sends it again by itself.
+ */
+#include "msg/exchange.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/req.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "msg/bus.h"
+
+enum phase { PHASE_IDLE, PHASE_SENDING, PHASE_RECEIVING };
+
+struct exchange {
+	const struct bus *bus;
+	size_t max_message;
+	uint32_t unconnected_ms;
+	exchange_finished_fn *finished;
+	void *arg;
+	nng_ctx ctx;
+	nng_aio *aio;
+
+	pthread_mutex_t m;
+	enum phase phase;		/* guarded by m */
+	bool cancelled;			/* guarded by m */
+
+	struct envelope request;	/* its body lies in `body` */
+	struct bytes body;
+	uint64_t deadline;		/* clock_mono_ms */
+	bool idempotent;
+
+	nng_msg *msg;			/* the answer, or free for reuse */
+	enum rpc_result result;
+	struct envelope reply;		/* borrows from msg */
+};
+
+static void on_event(void *arg);
+
+int
+exchange_new(struct exchange **out, const struct bus *bus,
+    const struct rpc_client_options *o, exchange_finished_fn *finished,
+    void *arg, struct err *err)
+{
+	struct exchange *x = xcalloc(1, sizeof(*x));
+	int rv;
+
+	x->bus = bus;
+	x->max_message = o->max_message;
+	x->unconnected_ms = o->unconnected_ms;
+	x->finished = finished;
+	x->arg = arg;
+	pthread_mutex_init(&x->m, NULL);
+	if ((rv = nng_aio_alloc(&x->aio, on_event, x)) != 0 ||
+	    (rv = nng_ctx_open(&x->ctx, *bus_socket(bus))) != 0 ||
+	    (rv = nng_ctx_set_ms(x->ctx, NNG_OPT_REQ_RESENDTIME,
+	    NNG_DURATION_INFINITE)) != 0) {
+		err_set(err, "%s: cannot make a call: %s", o->address,
+		    nng_strerror(rv));
+		exchange_free(&x);
+		return -1;
+	}
+	*out = x;
+	return 0;
+}
+
+static uint32_t
+left_ms(const struct exchange *x)
+{
+	uint64_t now = clock_mono_ms();
+
+	return now < x->deadline ? (uint32_t)(x->deadline - now) : 0;
+}
+
+/* nng gives 0 and numbers below meanings of their own. */
+static void
+set_timeout(struct exchange *x, uint32_t ms)
+{
+	if (ms == 0)
+		ms = 1;
+	nng_aio_set_timeout(x->aio, ms > INT_MAX ? INT_MAX : (nng_duration)ms);
+}
+
+/* The message as nng wants it, in memory of an earlier one if possible. */
+static int
+build(struct exchange *x)
+{
+	size_t size = envelope_size(&x->request);
+	int rv;
+
+	if (x->msg == NULL)
+		rv = nng_msg_alloc(&x->msg, size);
+	else
+		rv = nng_msg_realloc(x->msg, size);
+	if (rv == 0)
+		envelope_pack(&x->request, nng_msg_body(x->msg));
+	return rv;
+}
+
+/* Begins to send. false: there is no operation, it ends with `result`. Under
+ * m or before anybody else knows of it. */
+static bool
+send_request(struct exchange *x, bool lost_peer)
+{
+	uint32_t left = left_ms(x), wait = left;
+
+	if (lost_peer || bus_peers(x->bus) == 0)
+		wait = left < x->unconnected_ms ? left : x->unconnected_ms;
+	x->request.deadline_ms = left;
+	x->result = RPC_UNREACHABLE;
+	if (build(x) != 0)
+		return false;
+	x->phase = PHASE_SENDING;
+	set_timeout(x, wait);
+	nng_aio_set_msg(x->aio, x->msg);
+	x->msg = NULL;
+	nng_ctx_send(x->ctx, x->aio);
+	return true;
+}
+
+void
+exchange_start(struct exchange *x, const struct exchange_request *r)
+{
+	bool sent = false;
+
+	x->request = (struct envelope){ .id = id_random(), .kind = r->kind };
+	x->reply = (struct envelope){ 0 };
+	bytes_clear(&x->body);
+	bytes_add(&x->body, r->body.ptr, r->body.len);
+	x->request.body = (struct str){ x->body.ptr, x->body.len };
+	x->deadline = clock_mono_ms() + r->deadline_ms;
+	x->idempotent = r->idempotent;
+	x->cancelled = false;
+	/* A peer would close the pipe over it, which all calls share. */
+	if (envelope_size(&x->request) > x->max_message) {
+		x->result = RPC_REFUSED;
+		x->reply.error = STR("the request is too large");
+	} else {
+		sent = send_request(x, false);
+	}
+	if (!sent)
+		x->finished(x->arg);
+}
+
+static void
+check_reply(struct exchange *x)
+{
+	struct str message = { nng_msg_body(x->msg), nng_msg_len(x->msg) };
+	struct envelope *e = &x->reply;
+
+	if (envelope_unpack(e, message) != 0 ||
+	    !id_eq(&e->id, &x->request.id) || e->kind != x->request.kind) {
+		*e = (struct envelope){ 0 };
+		x->result = RPC_BAD_REPLY;
+	} else {
+		x->result = e->status == RPC_STATUS_OK ? RPC_OK : RPC_REFUSED;
+	}
+}
+
+/* Each gives true while an operation is under way again. */
+static bool
+after_send(struct exchange *x, int rv)
+{
+	if (rv == 0 && !x->cancelled) {
+		x->phase = PHASE_RECEIVING;
+		set_timeout(x, left_ms(x));
+		nng_ctx_recv(x->ctx, x->aio);
+		return true;
+	}
+	if (rv != 0) {		/* the message is still ours */
+		x->msg = nng_aio_get_msg(x->aio);
+		nng_aio_set_msg(x->aio, NULL);
+	}
+	x->result = rv == NNG_ETIMEDOUT && bus_peers(x->bus) > 0
+	    ? RPC_TIMEOUT : RPC_UNREACHABLE;
+	return false;
+}
+
+static bool
+after_receive(struct exchange *x, int rv)
+{
+	if (rv == 0) {
+		x->msg = nng_aio_get_msg(x->aio);
+		nng_aio_set_msg(x->aio, NULL);
+		check_reply(x);
+		return false;
+	}
+	if (rv == NNG_ECONNRESET && x->idempotent && !x->cancelled &&
+	    left_ms(x) > 0)
+		return send_request(x, true);
+	x->result = rv == NNG_ETIMEDOUT ? RPC_TIMEOUT : RPC_UNREACHABLE;
+	return false;
+}
+
+static void
+on_event(void *arg)
+{
+	struct exchange *x = arg;
+	int rv = nng_aio_result(x->aio);
+	bool more;
+
+	pthread_mutex_lock(&x->m);
+	more = x->phase == PHASE_SENDING ? after_send(x, rv)
+					 : after_receive(x, rv);
+	if (!more)
+		x->phase = PHASE_IDLE;
+	pthread_mutex_unlock(&x->m);
+	if (!more)
+		x->finished(x->arg);	/* x may be in use again from here */
+}
+
+void
+exchange_cancel(struct exchange *x)
+{
+	pthread_mutex_lock(&x->m);
+	if (x->phase != PHASE_IDLE) {
+		x->cancelled = true;
+		nng_aio_cancel(x->aio);
+	}
+	pthread_mutex_unlock(&x->m);
+}
+
+enum rpc_result
+exchange_result(const struct exchange *x)
+{
+	return x->result;
+}
+
+struct str
+exchange_body(const struct exchange *x)
+{
+	return x->result == RPC_OK ? x->reply.body : STR("");
+}
+
+struct str
+exchange_error(const struct exchange *x)
+{
+	return x->reply.error;
+}
+
+void
+exchange_free(struct exchange **xp)
+{
+	struct exchange *x = *xp;
+
+	if (x == NULL)
+		return;
+	if (x->ctx.id != 0)
+		nng_ctx_close(x->ctx);
+	nng_aio_free(x->aio);
+	if (x->msg != NULL)
+		nng_msg_free(x->msg);
+	bytes_fini(&x->body);
+	pthread_mutex_destroy(&x->m);
+	free(x);
+	*xp = NULL;
+}

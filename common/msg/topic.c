@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "msg/topic.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <nng/nng.h>
+#include <nng/protocol/pubsub0/sub.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "msg/bus.h"
+
+struct topic_pub {
+	struct bus *bus;
+};
+
+struct topic_sub {
+	struct bus *bus;
+	char *name;
+	topic_message_fn *on_message;
+	void *arg;
+	pthread_t thread;
+	bool running;
+};
+
+static int
+open_bus(struct bus **out, enum bus_role role, const struct topic_options *o,
+    struct err *err)
+{
+	struct bus_options bo = {
+		.role = role,
+		.address = o->address,
+		.name = o->name,
+		.listen = o->listen,
+		.max_message = o->max_message,
+		.reconnect_max_ms = o->reconnect_max_ms,
+		.queue = o->queue,
+		.group = o->group,
+	};
+
+	return bus_open(out, &bo, err);
+}
+
+int
+topic_pub_open(struct topic_pub **out, const struct topic_options *o,
+    struct err *err)
+{
+	struct topic_pub *p = xcalloc(1, sizeof(*p));
+
+	if (open_bus(&p->bus, BUS_PUB, o, err) != 0 ||
+	    bus_start(p->bus, err) != 0) {
+		topic_pub_close(&p);
+		return -1;
+	}
+	*out = p;
+	return 0;
+}
+
+bool
+topic_pub_send(struct topic_pub *p, struct str message)
+{
+	nng_msg *msg;
+
+	if (nng_msg_alloc(&msg, message.len) != 0)
+		return false;
+	if (message.len > 0)
+		memcpy(nng_msg_body(msg), message.ptr, message.len);
+	if (nng_sendmsg(*bus_socket(p->bus), msg, NNG_FLAG_NONBLOCK) == 0)
+		return true;
+	nng_msg_free(msg);
+	return false;
+}
+
+unsigned
+topic_pub_peers(const struct topic_pub *p)
+{
+	return bus_peers(p->bus);
+}
+
+void
+topic_pub_close(struct topic_pub **pp)
+{
+	struct topic_pub *p = *pp;
+
+	if (p == NULL)
+		return;
+	bus_free(&p->bus);
+	free(p);
+	*pp = NULL;
+}
+
+/*
+ * The one receive on this socket: without time-out and ended by closing the
+ * socket only, which takes the pipes away first. nng 1.5.2 can crash when a
+ * waiting receive ends in another way while a message arrives.
+ */
+static void *
+run(void *arg)
+{
+	struct topic_sub *s = arg;
+	nng_msg *msg;
+	int rv;
+
+	while ((rv = nng_recvmsg(*bus_socket(s->bus), &msg, 0)) !=
+	    NNG_ECLOSED) {
+		if (rv != 0) {
+			log_error(NULL, "topic_receive_failed",
+			    log_str("socket", s->name),
+			    log_str("error", nng_strerror(rv)));
+			continue;
+		}
+		s->on_message(s->arg, (struct str){ nng_msg_body(msg),
+		    nng_msg_len(msg) });
+		nng_msg_free(msg);
+	}
+	return NULL;
+}
+
+static int
+sub_start(struct topic_sub *s, struct err *err)
+{
+	int rv = nng_socket_set(*bus_socket(s->bus), NNG_OPT_SUB_SUBSCRIBE,
+	    "", 0);
+
+	if (rv != 0)
+		return err_set(err, "%s: cannot subscribe: %s", s->name,
+		    nng_strerror(rv));
+	if ((rv = pthread_create(&s->thread, NULL, run, s)) != 0)
+		return err_set(err, "%s: cannot start a thread: %s", s->name,
+		    strerror(rv));
+	s->running = true;
+	return bus_start(s->bus, err);
+}
+
+int
+topic_sub_open(struct topic_sub **out, const struct topic_options *o,
+    topic_message_fn *on_message, void *arg, struct err *err)
+{
+	struct topic_sub *s = xcalloc(1, sizeof(*s));
+
+	s->name = xstrdup(o->name);
+	s->on_message = on_message;
+	s->arg = arg;
+	if (open_bus(&s->bus, BUS_SUB, o, err) != 0 ||
+	    sub_start(s, err) != 0) {
+		topic_sub_close(&s);
+		return -1;
+	}
+	*out = s;
+	return 0;
+}
+
+unsigned
+topic_sub_peers(const struct topic_sub *s)
+{
+	return bus_peers(s->bus);
+}
+
+void
+topic_sub_close(struct topic_sub **sp)
+{
+	struct topic_sub *s = *sp;
+
+	if (s == NULL)
+		return;
+	if (s->bus != NULL)
+		bus_close(s->bus);
+	if (s->running)
+		pthread_join(s->thread, NULL);
+	bus_free(&s->bus);
+	free(s->name);
+	free(s);
+	*sp = NULL;
+}
