@@ -60,28 +60,26 @@ config_print_limit(struct bytes *b, const struct config_key *k, uint64_t n)
 		bytes_fmt(b, "%llu", (unsigned long long)n);
 }
 
-/* "70000000 is above 1000000", "17 entries are above 16". */
+/* "70000000 is above 1000000", "has more than 16 entries". */
 int
 config_check_range(const struct config_key *k, const union value *v,
     struct err *err)
 {
-	static const char *const nouns[] = {
-		[MEASURE_NUMBER] = "", [MEASURE_LENGTH] = " bytes",
-		[MEASURE_ENTRIES] = " entries",
-	};
 	const struct value_ops *ops = &value_types[k->type];
+	struct bytes b = { 0 };
 
 	if (ops->measured == MEASURE_NONE)
 		return 0;
 	uint64_t n = ops->measure(v);
 	if ((n >= k->min && n <= k->max) || (n == 0 && k->zero))
 		return 0;
-	if (n == 0 && ops->measured != MEASURE_NUMBER)
-		return err_set(err, "must not be empty");
-	struct bytes b = { 0 };
+	if (ops->measured != MEASURE_NUMBER)
+		return n < k->min ? err_set(err, "must not be empty")
+		    : err_set(err, "has more than %llu %s",
+			(unsigned long long)k->max,
+			ops->measured == MEASURE_LENGTH ? "bytes" : "entries");
 	config_print_limit(&b, k, n);
-	bytes_fmt(&b, "%s %s ", nouns[ops->measured],
-	    n > k->max ? "is above" : "is below");
+	bytes_fmt(&b, n > k->max ? " is above " : " is below ");
 	config_print_limit(&b, k, n > k->max ? k->max : k->min);
 	if (n < k->min && k->zero)
 		bytes_fmt(&b, " and not 0");
@@ -213,7 +211,8 @@ config_load(struct settings **out, const struct config_sources *from,
 		config_read_variable(&l, from->environ[i]);
 	for (size_t i = 0; i < from->n_set; i++)
 		config_read_set(&l, from->set[i]);
-	config_check_rules(s, errors);
+	if (!l.unread)
+		config_check_rules(s, errors);
 	if (errors->n > ERRORS_KEPT)
 		bytes_fmt(&errors->text, "and %u more\n",
 		    errors->n - ERRORS_KEPT);

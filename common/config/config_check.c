@@ -13,19 +13,36 @@ struct check {
 	struct config_errors *errors;
 };
 
-/* Reports `what` about `full`, with the place where that key was set. */
-static void
-broken(const struct check *c, const char *full, const char *what)
+#define KEYS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+/* The slot of a key of config_sections, by name. */
+static const struct origin *
+slot_of(const struct check *c, const char *full)
 {
 	const struct config_key *k = config_find(full);
-	ASSERT(k != NULL);
-	const struct origin *slot = config_origin_slot(c->s, k);
 
+	ASSERT(k != NULL);
+	return config_origin_slot(c->s, k);
+}
+
+/*
+ * Reports `what` about the first of the keys that a rule looked at, with the
+ * place where it was set; but not where a value of one of them was refused,
+ * since the rule then saw the value before.
+ */
+static void
+broken(const struct check *c, const char *const *keys, const char *what)
+{
+	const struct origin *slot = slot_of(c, keys[0]);
+
+	for (size_t i = 0; keys[i] != NULL; i++)
+		if (slot_of(c, keys[i])->failed)
+			return;
 	if (slot->where != NULL)
-		config_errors_add(c->errors, "%s: %s: %s", slot->where, full,
+		config_errors_add(c->errors, "%s: %s: %s", slot->where, keys[0],
 		    what);
 	else
-		config_errors_add(c->errors, "%s: %s", full, what);
+		config_errors_add(c->errors, "%s: %s", keys[0], what);
 }
 
 static bool
@@ -86,7 +103,7 @@ check_bus(const struct check *c)
 			if (strcmp(address, sockets[j].address) == 0)
 				bad = "another socket has the same address";
 		if (bad != NULL)
-			broken(c, sockets[i].full, bad);
+			broken(c, KEYS(sockets[i].full), bad);
 	}
 }
 
@@ -100,8 +117,8 @@ check_metrics(const struct check *c)
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
 
 	if (s[good] != '\0' || (*s >= '0' && *s <= '9'))
-		broken(c, "metrics.namespace", "expected letters, digits and "
-		    "_, no digit first");
+		broken(c, KEYS("metrics.namespace"),
+		    "expected letters, digits and _, no digit first");
 }
 
 /* ---- listeners ---- */
@@ -117,7 +134,7 @@ open_listener(const struct endpoint_list *l)
 }
 
 static void
-broken_listener(const struct check *c, const char *full,
+broken_listener(const struct check *c, const char *const *keys,
     const struct endpoint *at, const char *why)
 {
 	char what[512], shown[ENDPOINT_TEXT_SIZE];
@@ -125,7 +142,7 @@ broken_listener(const struct check *c, const char *full,
 
 	endpoint_format(shown, at);
 	text_fmt(&t, "%s is not loopback, and %s", shown, why);
-	broken(c, full, what);
+	broken(c, keys, what);
 }
 
 /* ---- proxy ---- */
@@ -146,13 +163,15 @@ check_proxy_login(const struct check *c)
 	const struct endpoint *open = open_listener(&p->listen);
 
 	if (has_method(p, CONFIG_SOCKS_NONE) && !p->allow_anonymous)
-		broken(c, "proxy.socks_methods", "none lets everybody in; set "
-		    "proxy.allow_anonymous = true if that is meant");
+		broken(c, KEYS("proxy.socks_methods", "proxy.allow_anonymous"),
+		    "none lets everybody in; set proxy.allow_anonymous = true "
+		    "if that is meant");
 	if (has_method(p, CONFIG_SOCKS_USERPASS) && open != NULL &&
 	    !p->allow_cleartext_password)
-		broken_listener(c, "proxy.listen", open, "passwords would "
-		    "cross the network in clear; listen on loopback, or set "
-		    "proxy.allow_cleartext_password = true");
+		broken_listener(c, KEYS("proxy.listen", "proxy.socks_methods",
+		    "proxy.allow_cleartext_password"), open,
+		    "passwords would cross the network in clear; listen on "
+		    "loopback, or set proxy.allow_cleartext_password = true");
 }
 
 static void
@@ -162,14 +181,15 @@ check_proxy(const struct check *c)
 
 	check_proxy_login(c);
 	if (p->timeouts_connect_attempt > p->timeouts_connect)
-		broken(c, "proxy.timeouts.connect_attempt",
-		    "is above proxy.timeouts.connect");
+		broken(c, KEYS("proxy.timeouts.connect_attempt",
+		    "proxy.timeouts.connect"), "is above proxy.timeouts.connect");
 	if (p->dns_ttl_min > p->dns_ttl_max)
-		broken(c, "proxy.dns.ttl_min", "is above proxy.dns.ttl_max");
+		broken(c, KEYS("proxy.dns.ttl_min", "proxy.dns.ttl_max"),
+		    "is above proxy.dns.ttl_max");
 	for (size_t i = 0; i < p->dns_servers.n; i++)
 		if (p->dns_servers.v[i].port == 0)
-			broken(c, "proxy.dns.servers", "a name server needs a "
-			    "port, usually 53");
+			broken(c, KEYS("proxy.dns.servers"), "a name server "
+			    "needs a port, usually 53");
 }
 
 /* ---- sessiond, apid ---- */
@@ -182,11 +202,11 @@ check_database(const struct check *c, const char *full, const char *database)
 		return;
 	if (has_prefix(database, "postgresql:") ||
 	    has_prefix(database, "postgres:"))
-		broken(c, full, "PostgreSQL is not built into this release "
+		broken(c, KEYS(full), "PostgreSQL is not built into this release "
 		    "yet; use sqlite:FILE");
 	else if (!has_prefix(database, "sqlite:") ||
 	    database[strlen("sqlite:")] == '\0')
-		broken(c, full, "expected sqlite:FILE");
+		broken(c, KEYS(full), "expected sqlite:FILE");
 }
 
 static void
@@ -203,32 +223,9 @@ check_apid(const struct check *c)
 
 	check_database(c, "apid.database", a->database);
 	if (open != NULL && !a->allow_cleartext)
-		broken_listener(c, "apid.listen", open, "tokens would cross "
-		    "the network in clear; listen on loopback, or set "
-		    "apid.allow_cleartext = true");
-}
-
-/* ---- all ---- */
-
-static const struct {
-	const char *section;
-	void (*check)(const struct check *c);
-} rules[] = {
-	{ "bus", check_bus }, { "metrics", check_metrics },
-	{ "proxy", check_proxy }, { "sessiond", check_sessiond },
-	{ "apid", check_apid },
-};
-
-static bool
-has_failed(const struct settings *s, const char *section)
-{
-	const struct origin *slot = s->origins;
-
-	for (const struct config_section *in = config_sections; in->name; in++)
-		for (size_t i = 0; i < in->n; i++, slot++)
-			if (slot->failed && strcmp(in->name, section) == 0)
-				return true;
-	return false;
+		broken_listener(c, KEYS("apid.listen", "apid.allow_cleartext"),
+		    open, "tokens would cross the network in clear; listen on "
+		    "loopback, or set apid.allow_cleartext = true");
 }
 
 void
@@ -236,7 +233,9 @@ config_check_rules(const struct settings *s, struct config_errors *e)
 {
 	struct check c = { s, e };
 
-	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-		if (!has_failed(s, rules[i].section))
-			rules[i].check(&c);
+	check_bus(&c);
+	check_metrics(&c);
+	check_proxy(&c);
+	check_sessiond(&c);
+	check_apid(&c);
 }

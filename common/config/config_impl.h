@@ -49,6 +49,7 @@ struct loader {
 	struct settings *s;
 	const struct tree *tree;	/* while the file is read */
 	struct config_errors *errors, *warnings;
+	bool unread;	/* the file could not be parsed at all */
 };
 
 /* Reports a bad value for `k` and marks the key. */
@@ -68,7 +69,7 @@ void config_read_set(struct loader *l, const char *entry);
 
 void config_errors_add(struct config_errors *e, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
-/* The rules between keys, in all sections where no key failed. */
+/* The rules between keys; says nothing about keys that failed. */
 void config_check_rules(const struct settings *s, struct config_errors *e);
 
 #endif

@@ -114,15 +114,15 @@ bad_node(struct loader *l, const struct config_key *k, const struct node *n,
 
 static bool
 is_kind(struct loader *l, const struct config_key *k, const struct node *n,
-    unsigned kinds)
+    const char *expected)
 {
 	char why[NAME_SHOWN];
 	struct text t = text_on(why, sizeof(why));
 
-	if ((kinds & 1u << n->kind) != 0 && !node_is_nothing(n))
+	if ((value_types[k->type].kinds & 1u << n->kind) != 0 &&
+	    !node_is_nothing(n))
 		return true;
-	text_fmt(&t, "expected %s, not %s", value_types[k->type].expected,
-	    node_kind_name(n));
+	text_fmt(&t, "expected %s, not %s", expected, node_kind_name(n));
 	bad_node(l, k, n, why);
 	return false;
 }
@@ -140,7 +140,7 @@ set_list(struct loader *l, const struct config_key *k, const struct node *list,
 	for (size_t i = 0; i < list->n && i <= k->max; i++) {
 		const struct node *n = list->kids[i];
 
-		if (!is_kind(l, k, n, ops->kinds)) {
+		if (!is_kind(l, k, n, "a string")) {
 			good = false;
 		} else if (ops->parse(&v, str_from(n->text), k->choices,
 		    &err) < 0) {
@@ -168,7 +168,7 @@ set_node(struct loader *l, const struct config_key *k, const struct node *n)
 	if (ops->list && n->kind == NODE_LIST) {
 		if (!config_said_twice(l, k, &src))
 			set_list(l, k, n, &src);
-	} else if (is_kind(l, k, n, ops->kinds)) {
+	} else if (is_kind(l, k, n, ops->expected)) {
 		set_text(l, k, str_from(n->text), &src);
 	}
 	free(where);
@@ -237,6 +237,7 @@ config_read_file(struct loader *l, const char *path)
 
 	if (tree_load(&t, path, &err) < 0) {
 		config_errors_add(l->errors, "%s", err.text);
+		l->unread = true;
 		return;
 	}
 	l->tree = t;
