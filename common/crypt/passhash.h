@@ -23,9 +23,9 @@
 int passhash_make(char out[static PASSHASH_MAX], struct str password,
     unsigned cost, struct err *err) MUST_CHECK;
 /*
- * Is it a hash that we would verify? Known and strong, whole, and of a cost that
- * a login can bear (1 GiB; bcrypt 16; 5,000,000 rounds). `err` says what is
- * wrong, never the hash itself. Costs no time.
+ * Is it a hash that we would verify? Known and strong, whole, and of a cost
+ * that a login can bear (1 GiB; bcrypt 16; 5,000,000 rounds). `err` says what
+ * is wrong, never the hash itself. Costs no time.
  */
 int passhash_check(struct str hash, struct err *err) MUST_CHECK;
 

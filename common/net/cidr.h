@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cidr: address ranges by prefix; a list of them; the hard-deny table.
+ * cidr: address ranges by prefix. IPv4 and IPv6 never match each other.
  *
  * Any thread; values are plain.
  */
@@ -12,7 +12,7 @@
 struct cidr {
 	struct addr base;	/* host bits are zero */
 	uint8_t bits;		/* 0..128; IPv4 /n is 96 + n */
-	bool v4;		/* matches IPv4 addresses only; else only IPv6 */
+	bool v4;		/* matches IPv4 only; else only IPv6 */
 };
 
 #define CIDR_TEXT_SIZE 50
