@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "service/modes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "service/health.h"
+#include "service/load.h"
+
+void
+modes_complain(const struct service *s, const char *text)
+{
+	fprintf(stderr, "sallyport-%s: %s\n", s->name, text);
+}
+
+static int
+check(const struct service *s, const struct settings *settings)
+{
+	struct err err = { 0 };
+
+	if (s->check != NULL && s->check(settings, &err) != 0) {
+		fprintf(stderr, "%s\n", err.text);
+		return EXIT_CONFIG;
+	}
+	puts("configuration ok");
+	return EXIT_SUCCESS;
+}
+
+static int
+print_config(const struct service *s, const struct settings *settings)
+{
+	const char *const sections[] = { "bus", "log", "metrics", s->name };
+
+	for (size_t i = 0; i < ARRAY_LEN(sections); i++)
+		config_print(settings, sections[i], stdout);
+	return EXIT_SUCCESS;
+}
+
+static int
+ask_health(const struct service *s, const struct settings *settings)
+{
+	struct daemon_config d = config_daemon(settings, s->name);
+	struct err err = { 0 };
+
+	if (health_ask(&d.admin_listen, &err) != 0) {
+		modes_complain(s, err.text);
+		return EXIT_FAILURE;
+	}
+	puts("ready");
+	return EXIT_SUCCESS;
+}
+
+typedef int settings_fn(const struct service *s, const struct settings *);
+
+static settings_fn *const with_settings[] = {
+	[ARGS_CHECK] = check,
+	[ARGS_PRINT_CONFIG] = print_config,
+	[ARGS_HEALTH] = ask_health,
+};
+
+static int
+run_with_settings(const struct service *s, const struct args *a)
+{
+	struct load l;
+	int rc = EXIT_CONFIG;
+
+	if (load_settings(&l, a) == 0)
+		rc = with_settings[a->mode](s, l.settings);
+	fwrite(l.errors.text.ptr, 1, l.errors.text.len, stderr);
+	if (a->mode == ARGS_CHECK) {
+		fwrite(l.warnings.text.ptr, 1, l.warnings.text.len, stderr);
+		if (l.no_file)
+			fputs(ARGS_CONFIG_DEFAULT ": not there; checked the"
+			    " built-in defaults\n", stderr);
+	}
+	load_fini(&l);
+	return rc;
+}
+
+int
+modes_run(const struct service *s, const struct args *a)
+{
+	int rc = EXIT_SUCCESS;
+
+	if (a->mode == ARGS_HELP)
+		args_help(stdout, s->name, s->help);
+	else if (a->mode == ARGS_VERSION)
+		printf("sallyport-%s %s\n", s->name, SALLYPORT_VERSION);
+	else
+		rc = run_with_settings(s, a);
+	if (fflush(stdout) != 0) {
+		perror("standard output");
+		rc = EXIT_FAILURE;
+	}
+	return rc;
+}
