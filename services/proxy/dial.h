@@ -51,10 +51,11 @@ enum dial_result {
 };
 
 struct dial;
-/* DIAL_OK: `fd` is the caller's, connected, non-blocking, TCP_NODELAY and
- * keepalive as configured; `to` is who answered. Else fd is -1, `to` the
- * address whose failure is reported (the one nearest to success: 05, 03, 04,
- * 01). Once, on the worker, not from within dial_start. */
+/* DIAL_OK: `fd` is the caller's, connected, non-blocking, with TCP_NODELAY and
+ * SO_OOBINLINE (keepalive comes from the relay); `to` is who answered. Else fd
+ * is -1, `to` the address whose failure is reported (the one nearest to
+ * success: 05, 03, 04, 01). `to` is borrowed until return. Once, on the worker,
+ * not from within dial_start; the dial is gone when it runs. */
 typedef void dial_done_fn(void *arg, enum dial_result result, int fd,
     const struct endpoint *to);
 

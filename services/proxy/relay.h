@@ -7,9 +7,12 @@
  * (case 44), keeps nothing while nothing moves, stops reading from a side while
  * the other has not taken what was read, and bounds the work of one wake-up.
  * Small messages go through the worker's shared buffer (read, write at once,
- * keep only the rest); a direction that moved `splice_after` bytes borrows a
- * pipe from the worker and is spliced, and gives it back when it falls idle.
- * Everything happens on the worker that made it.
+ * keep only the rest); a direction that moved `splice_after` bytes in pieces of
+ * 4 KiB and more borrows a pipe from the worker and is spliced; the pipe is
+ * given back whenever it is empty. Keepalive and TCP_USER_TIMEOUT are set on the
+ * target's socket when a session has lived 5 s (ruling 5). The process ignores
+ * SIGPIPE (splice has no MSG_NOSIGNAL). Everything happens on the worker that
+ * made it.
  */
 #ifndef PROXY_RELAY_H
 #define PROXY_RELAY_H
@@ -36,7 +39,7 @@ enum relay_end {
 };
 
 struct relay_bytes {
-	uint64_t up, down;	/* up: client to target */
+	uint64_t up, down;	/* delivered; up: client to target */
 };
 
 /* Called once, from the loop, never from within relay_new; the callee frees. */
@@ -45,7 +48,11 @@ typedef void relay_done_fn(void *arg, enum relay_end end);
 /* Shared buffer, pipe pool, coarse clock wheel for idle times. */
 struct relay_room *relay_room_new(struct event_base *base,
     const struct proxy_config *cfg) MUST_CHECK;
+/* New limits hold for running relays too, from the next second on. */
 void relay_room_reload(struct relay_room *room, const struct proxy_config *cfg);
+/* Looks for deadlines that have come. The room's own timer does this; tests
+ * that move the clock call it. */
+void relay_room_expire(struct relay_room *room);
 void relay_room_free(struct relay_room **roomp);	/* relays first */
 
 /*

@@ -21,7 +21,8 @@ struct stream_ops {
 	ssize_t (*read)(struct stream *s, void *p, size_t len);
 	ssize_t (*write)(struct stream *s, const void *p, size_t len);
 	int (*shutdown_write)(struct stream *s);
-	/* With RST when `abort` (SO_LINGER 0). */
+	/* With RST when `abort` (SO_LINGER 0); else ends the write side first
+	 * if that has not been done. */
 	void (*close)(struct stream *s, bool abort);
 };
 

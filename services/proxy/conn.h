@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conn: the life of one client's connection.
+ *
+ * accept → greeting → login → request → resolve → decide → dial → relay. The
+ * table of states is in conn_states.c; a handler does the work of a state and
+ * returns the state to be in. Two objects: struct handshake, with everything
+ * that is needed until the relay starts, then given back; and struct conn,
+ * which is what an idle session costs. Owned by one worker.
+ */
+#ifndef PROXY_CONN_H
+#define PROXY_CONN_H
+
+#include <event2/event_struct.h>
+
+#include "audit/close_reason.h"
+#include "proxy/asks.h"
+#include "proxy/dial.h"
+#include "proxy/lease.h"
+#include "proxy/relay.h"
+#include "proxy/resolve.h"
+#include "proxy/socks5.h"
+#include "proxy/stream.h"
+
+struct listener;
+struct worker;
+
+enum conn_state {
+	CONN_GREETING,		/* methods offered by the client */
+	CONN_AUTH_READ,		/* user and password */
+	CONN_AUTH_WAIT,		/* authd is asked */
+	CONN_AUTH_DELAY,	/* a refusal that is held back */
+	CONN_REQUEST,
+	CONN_RESOLVE,
+	CONN_ACL_WAIT,		/* acld is asked */
+	CONN_DIAL,
+	CONN_RELAY,
+	CONN_LINGER,		/* refused: flush, shut, drain */
+	CONN_CLOSING,
+	CONN_STATES,
+};
+
+/* Names of the states, ended by NULL: the label of a metric. */
+extern const char *const conn_state_names[];
+
+/* What ends the waiting in a state. */
+enum conn_clock {
+	CLOCK_HANDSHAKE,	/* from accept to the request; never re-armed */
+	CLOCK_ASKED,		/* stands still: whoever is asked has a budget */
+	CLOCK_DELAY,		/* h->delay_ms */
+	CLOCK_LINGER,		/* 1 s */
+	CLOCK_NONE,
+};
+
+/* Longest pipelined input kept before the relay starts; then reading stops. */
+#define CONN_INPUT_MAX 1024
+
+struct handshake {
+	struct conn *conn;	/* whose it is */
+	struct event readable, clock;
+	uint64_t left_ms;	/* of the handshake's time, while it stands */
+	uint64_t due_ms;	/* when it ends, while it runs */
+	uint32_t delay_ms;
+	bool watching;		/* `readable` is added */
+	bool eof;		/* the client ended its side */
+
+	uint16_t in_len;
+	uint8_t in[CONN_INPUT_MAX];
+	uint16_t login_len;	/* bytes of the login message still in `in` */
+
+	char offered[256];	/* user name that was offered; not terminated */
+	uint8_t offered_len;
+	struct dest dest;	/* port 0: no request was read */
+	uint8_t command;
+	char raw_host[256];	/* host as sent, of a malformed request */
+	uint8_t raw_host_len;
+
+	struct lease_waiter waiter;	/* for login or decision */
+	const void *answer;		/* its value, in the handler only */
+	struct resolve_query *query;
+	bool resolved_now;		/* the answer came at once */
+	enum resolve_result resolve_result;
+	struct addr resolved[RESOLVE_ADDRS_MAX];
+	uint8_t n_resolved;
+	struct permit permit;
+	struct dial *dial;
+	enum dial_result dial_result;
+	struct stream target;
+};
+
+struct conn {
+	uint32_t magic;
+	uint8_t state;		/* enum conn_state; conn_step writes it */
+	uint8_t reply_code;	/* SOCKS5 code sent, or RECORD_NO_REPLY */
+	bool pre_login;		/* counted as not having asked yet */
+	bool has_used;
+	struct list link;	/* in worker's open, then in its graveyard */
+	struct worker *w;
+	struct listener *listener;
+	struct stream client;
+	struct handshake *h;	/* NULL once the relay runs */
+	struct relay *relay;
+	struct identity *identity;	/* NULL: not logged in */
+	uint8_t *opened;	/* body of the OPEN record, NULL: none */
+	uint16_t opened_len;
+	uint16_t reason;	/* enum close_reason; CLOSE_NONE: running */
+	struct id id;
+	uint64_t accepted_us;	/* boot clock */
+	uint64_t setup_us;	/* accept to the reply */
+	struct endpoint source;
+	struct addr used;	/* the address dialled, if has_used */
+	struct relay_bytes reported;	/* in the last UPDATE */
+};
+
+typedef enum conn_state conn_handler_fn(struct conn *c);
+
+struct conn_state_info {
+	const char *name;
+	conn_handler_fn *input;		/* bytes arrived; NULL: keep them */
+	conn_handler_fn *answer;	/* our question was answered */
+	conn_handler_fn *expired;	/* the clock ran out */
+	enum conn_clock clock;
+	uint32_t next;		/* states it may go to; CLOSING always */
+};
+extern const struct conn_state_info conn_states[CONN_STATES];
+
+/* ---- for listener and worker ---- */
+
+/* Takes `fd`; refuses it at once where a limit says so. */
+void conn_accept(struct listener *l, int fd, const struct endpoint *peer);
+/* The one exit; may be called twice. Records the end (unless it was recorded
+ * with the refusal), cancels what is out, and buries the object: it is freed
+ * after the turn. `reason` CLOSE_NONE: nothing worth a record happened. */
+void conn_close(struct conn *c, enum close_reason reason);
+/* Records the counters if they changed. */
+void conn_checkpoint(struct conn *c);
+/* Frees what was buried. */
+void conn_bury(struct worker *w);
+
+/* ---- for conn_states.c ---- */
+
+/* Runs a handler and moves to the state it returns; may close the conn. */
+void conn_step(struct conn *c, conn_handler_fn *handle);
+/* Drops `n` bytes from the front of the input, wiping them. */
+void conn_consume(struct conn *c, size_t n);
+/* Writes a small answer; false: the client is gone or does not read. */
+bool conn_send(struct conn *c, const void *p, size_t len) MUST_CHECK;
+/* The connection has asked: it no longer counts as pre-login. */
+void conn_asked(struct conn *c);
+/* From the handshake to the relay: gives both streams to it. */
+bool conn_start_relay(struct conn *c) MUST_CHECK;
+
+/* ---- conn_record.c ---- */
+
+/* Makes and keeps the OPEN record. */
+void conn_record_open(struct conn *c, const struct decision *d);
+/* REJECT, or CLOSE where there was an OPEN. `d` and `detail` may be NULL. */
+void conn_record_end(struct conn *c, enum close_reason reason,
+    const struct decision *d, const char *detail);
+void conn_record_update(struct conn *c, struct relay_bytes now);
+
+#endif

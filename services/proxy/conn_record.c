@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a connection leaves behind: records for the feed, one line in the log.
+ */
+#include "proxy/conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proxy/feed.h"
+#include "proxy/listener.h"
+#include "proxy/proxy_metrics.h"
+#include "proxy/worker.h"
+
+static void
+fill_user(struct record_session *s, const struct conn *c)
+{
+	const struct identity *who = c->identity;
+
+	if (who == NULL) {
+		s->user = (struct str){ c->h->offered, c->h->offered_len };
+		s->auth_method =
+		    s->user.len > 0 ? AUTH_USERPASS : AUTH_UNKNOWN;
+		return;
+	}
+	s->user = who->user;
+	s->n_groups = who->n_groups;
+	memcpy(s->groups, who->groups, who->n_groups * sizeof(s->groups[0]));
+	s->auth_method =
+	    c->h->offered_len > 0 ? AUTH_USERPASS : AUTH_NONE;
+}
+
+static void
+fill_destination(struct record_session *s, const struct handshake *h)
+{
+	if (h->dest.port == 0) {
+		s->dest_host =
+		    (struct str){ h->raw_host, h->raw_host_len };
+		return;
+	}
+	s->command = (enum record_command)h->command;
+	s->protocol = PROTOCOL_TCP;
+	s->dest_port = h->dest.port;
+	s->dest_host = (struct str){ h->dest.name, h->dest.name_len };
+	if (h->n_resolved > 0) {
+		s->has_dest_ip = true;
+		s->dest_ip = h->resolved[0];
+	} else if (!h->dest.is_name) {
+		s->has_dest_ip = true;
+		s->dest_ip = h->dest.addr;
+	}
+}
+
+/* What is known of a connection while it has its handshake. */
+static void
+fill(struct record_session *s, const struct conn *c, const struct decision *d)
+{
+	memset(s, 0, sizeof(*s));
+	s->id = c->id;
+	s->started_ms = id_ms(&c->id);
+	s->source = c->source;
+	s->listener = str_from(c->listener->name);
+	s->carrier = CARRIER_SOCKS5;
+	fill_user(s, c);
+	fill_destination(s, c->h);
+	if (d == NULL)
+		return;
+	s->decision =
+	    d->verdict == VERDICT_ALLOW ? DECISION_ALLOW : DECISION_BLOCK;
+	s->rule = str_from(d->rule);
+	s->generation = d->generation;
+	s->limits = str_from(d->limits);
+}
+
+void
+conn_record_open(struct conn *c, const struct decision *d)
+{
+	const struct permit *p = &c->h->permit;
+	struct record_session s;
+	uint8_t body[RECORD_MAX];
+	size_t len;
+
+	fill(&s, c, d);
+	s.n_permitted = p->n;
+	memcpy(s.permitted, p->addrs, p->n * sizeof(p->addrs[0]));
+	s.dest_ip = p->addrs[0];
+	len = record_pack_session(body, sizeof(body), RECORD_OPEN, &s);
+	feed_add(c->w->feed, body, len);
+	c->opened = xmalloc(len);
+	memcpy(c->opened, body, len);
+	c->opened_len = (uint16_t)len;
+}
+
+static void
+fill_end(struct record_session *s, const struct conn *c,
+    enum close_reason reason, const char *detail)
+{
+	s->duration_us = clock_mono_us() - c->accepted_us;
+	s->status = close_reason_status(reason);
+	s->close_reason = str_from(close_reason_name(reason));
+	s->close_detail = str_from(detail);
+	s->reply_code = c->reply_code;
+	s->setup_us = c->setup_us;
+	if (c->relay != NULL) {
+		struct relay_bytes n = relay_count(c->relay);
+
+		s->counters.bytes_up = n.up;
+		s->counters.bytes_down = n.down;
+	}
+}
+
+static void
+log_end(const struct conn *c, const struct record_session *s)
+{
+	char client[ENDPOINT_TEXT_SIZE], dest[ADDR_TEXT_SIZE] = "";
+	char id[ID_TEXT_SIZE];
+
+	if (!log_enabled(LOG_INFO))
+		return;
+	endpoint_format(client, &c->source);
+	id_format(id, &c->id);
+	if (s->has_dest_ip)
+		addr_format(dest, &s->dest_ip);
+	log_info(NULL, "session_closed", log_str("session_id", id),
+	    log_strn("user", s->user), log_str("client", client),
+	    log_strn("dest_host", s->dest_host), log_str("dest_ip", dest),
+	    log_u64("dest_port", s->dest_port), log_strn("rule", s->rule),
+	    log_str("status", record_status_name(s->status)),
+	    log_strn("reason", s->close_reason),
+	    log_u64("bytes_up", s->counters.bytes_up),
+	    log_u64("bytes_down", s->counters.bytes_down),
+	    log_seconds("duration_s", s->duration_us));
+}
+
+static void
+count_end(struct conn *c, enum close_reason reason, struct relay_bytes n)
+{
+	struct metrics_cells *cells = c->w->cells;
+
+	metrics_add(cells, METRIC_proxy_sessions_closed_total,
+	    (unsigned)reason - 1, 1);
+	metrics_add(cells, METRIC_proxy_relayed_bytes_total, DIRECTION_SENT,
+	    n.up - c->reported.up);
+	metrics_add(cells, METRIC_proxy_relayed_bytes_total,
+	    DIRECTION_RECEIVED, n.down - c->reported.down);
+}
+
+static void
+emit(struct conn *c, enum record_type type, const struct record_session *s)
+{
+	uint8_t body[RECORD_MAX];
+
+	feed_add(c->w->feed, body,
+	    record_pack_session(body, sizeof(body), type, s));
+	log_end(c, s);
+}
+
+/* A CLOSE says all that the OPEN said, and how it ended. */
+static void
+close_opened(struct conn *c, enum close_reason reason, const char *detail)
+{
+	struct record opened;
+
+	ASSERT(record_unpack(&opened,
+		   (struct str){ (char *)c->opened, c->opened_len }) ==
+	    RECORD_OK);
+	fill_end(&opened.session, c, reason, detail);
+	if (c->has_used)
+		opened.session.dest_ip = c->used;
+	emit(c, RECORD_CLOSE, &opened.session);
+	record_fini(&opened);
+}
+
+void
+conn_record_end(struct conn *c, enum close_reason reason,
+    const struct decision *d, const char *detail)
+{
+	struct relay_bytes n = { 0 };
+
+	if (c->reason != CLOSE_NONE)
+		return;
+	c->reason = (uint16_t)reason;
+	if (c->relay != NULL)
+		n = relay_count(c->relay);
+	count_end(c, reason, n);
+	if (c->opened != NULL) {
+		close_opened(c, reason, detail);
+	} else {
+		struct record_session s;
+
+		fill(&s, c, d);
+		fill_end(&s, c, reason, detail);
+		emit(c, RECORD_REJECT, &s);
+	}
+}
+
+void
+conn_record_update(struct conn *c, struct relay_bytes now)
+{
+	struct record_update u = {
+		.id = c->id,
+		.started_ms = id_ms(&c->id),
+		.counters = { .bytes_up = now.up, .bytes_down = now.down },
+		.duration_us = clock_mono_us() - c->accepted_us,
+	};
+	struct metrics_cells *cells = c->w->cells;
+	uint8_t body[RECORD_MAX];
+
+	feed_add(c->w->feed, body, record_pack_update(body, sizeof(body), &u));
+	metrics_add(cells, METRIC_proxy_relayed_bytes_total, DIRECTION_SENT,
+	    now.up - c->reported.up);
+	metrics_add(cells, METRIC_proxy_relayed_bytes_total,
+	    DIRECTION_RECEIVED, now.down - c->reported.down);
+}

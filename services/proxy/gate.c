@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/gate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "crypt/digest.h"
+
+struct gate {
+	struct asks *asks;
+	const struct policy_view *view;
+	const struct proxy_config *cfg;
+	struct lease_cache *logins, *decisions;
+	struct digest_keyed *hmac;
+	struct list flights;
+	struct bytes key;		/* scratch */
+	/* Learnt from answers: does any depend on the source? Then it is part
+	 * of the key. Of logins until reload, of decisions as the policy is. */
+	bool logins_by_source, decisions_by_source;
+};
+
+/* A question that is out, and the lease it will fill. */
+struct flight {
+	struct list link;
+	struct gate *gate;
+	struct lease *lease;
+	bool by_source;		/* the source was part of the key */
+};
+
+static void
+login_free(void *value)
+{
+	struct login_answer *a = value;
+
+	identity_unref(&a->identity);
+	free(a);
+}
+
+static bool
+decision_valid(const void *value, const void *arg)
+{
+	const struct decision *d = value;
+
+	return policy_view_names(arg, &d->instance, d->generation,
+	    clock_mono_ms());
+}
+
+struct gate *
+gate_new(struct asks *asks, const struct policy_view *view,
+    const struct proxy_config *cfg)
+{
+	struct gate *g = xcalloc(1, sizeof(*g));
+	struct lease_options logins = {
+		.entries = cfg->lease_entries,
+		.free_value = login_free,
+	};
+	struct lease_options decisions = {
+		.entries = cfg->lease_entries,
+		.free_value = free,
+		.valid = decision_valid,
+		.arg = view,
+	};
+
+	g->asks = asks;
+	g->view = view;
+	g->cfg = cfg;
+	g->logins = lease_cache_new(&logins);
+	g->decisions = lease_cache_new(&decisions);
+	g->hmac = digest_keyed_new();
+	list_init(&g->flights);
+	return g;
+}
+
+void
+gate_reload(struct gate *g, const struct proxy_config *cfg)
+{
+	g->cfg = cfg;
+	g->logins_by_source = false;
+	lease_flush(g->logins);
+	lease_flush(g->decisions);
+}
+
+static struct flight *
+flight_new(struct gate *g, struct lease *lease, bool by_source)
+{
+	struct flight *f = xmalloc(sizeof(*f));
+
+	f->gate = g;
+	f->lease = lease;
+	f->by_source = by_source;
+	list_push(&g->flights, &f->link);
+	return f;
+}
+
+static struct lease *
+flight_land(struct flight *f)
+{
+	struct lease *l = f->lease;
+
+	list_del(&f->link);
+	free(f);
+	return l;
+}
+
+/* ---- login ---- */
+
+/* How long a good login may be used again, on the boot clock. */
+static uint64_t
+login_until(const struct flight *f, const struct login_answer *a,
+    uint64_t now_ms)
+{
+	uint64_t ms = f->gate->cfg->lease_login, wall = clock_wall_us();
+
+	if (a->result != LOGIN_OK || (a->source_bound && !f->by_source))
+		return 0;
+	if (a->expires_us != 0) {
+		uint64_t left =
+		    a->expires_us > wall ? (a->expires_us - wall) / 1000 : 0;
+
+		ms = left < ms ? left : ms;
+	}
+	return now_ms + ms;
+}
+
+static void
+on_login(void *arg, const struct login_answer *answer)
+{
+	struct flight *f = arg;
+	struct gate *g = f->gate;
+	struct login_answer *kept = xmalloc(sizeof(*kept));
+	uint64_t now = clock_mono_ms(), until = login_until(f, answer, now);
+
+	*kept = *answer;
+	if (kept->identity != NULL)
+		identity_ref(kept->identity);
+	if (answer->source_bound)
+		g->logins_by_source = true;
+	lease_answer(g->logins, flight_land(f), kept, now, until);
+}
+
+static void
+login_key(struct gate *g, const struct login_question *q,
+    uint8_t out[static DIGEST_SIZE])
+{
+	struct str parts[] = {
+		STR("userpass"), q->user, q->password,
+		{ (const char *)q->source.b, sizeof(q->source.b) },
+	};
+
+	digest_keyed_parts(g->hmac, out, parts,
+	    g->logins_by_source ? ARRAY_LEN(parts) : ARRAY_LEN(parts) - 1);
+}
+
+enum gate_result
+gate_login(struct gate *g, const struct login_question *q,
+    struct lease_waiter *waiter, const struct login_answer **answer)
+{
+	static const struct login_answer busy = { .result = LOGIN_BUSY };
+	uint8_t key[DIGEST_SIZE];
+	const void *value = NULL;
+	struct lease *lease = NULL;
+	struct flight *f;
+
+	login_key(g, q, key);
+	switch (lease_find(g->logins, (struct str){ (char *)key, sizeof(key) },
+	    clock_mono_ms(), waiter, &value, &lease)) {
+	case LEASE_HIT:
+		*answer = value;
+		return GATE_NOW;
+	case LEASE_WAIT:
+		return GATE_WAIT;
+	case LEASE_FULL:
+		break;
+	case LEASE_ASK:
+		f = flight_new(g, lease, g->logins_by_source);
+		if (asks_login(g->asks, q,
+			(uint32_t)g->cfg->timeouts_login, on_login, f))
+			return GATE_WAIT;
+		/* The waiter must not be run from in here. */
+		lease_cancel(waiter);
+		lease_answer(g->logins, flight_land(f), NULL, 0, 0);
+		break;
+	}
+	*answer = &busy;
+	return GATE_FULL;
+}
+
+/* ---- decision ---- */
+
+static void
+on_decision(void *arg, const struct decision *decision)
+{
+	struct flight *f = arg;
+	struct gate *g = f->gate;
+	struct decision *kept = xmalloc(sizeof(*kept));
+	uint64_t now = clock_mono_ms(), ms = decision->lease_ms;
+
+	*kept = *decision;
+	if (ms > g->cfg->lease_decision)
+		ms = g->cfg->lease_decision;
+	if (decision->verdict == VERDICT_UNAVAILABLE)
+		ms = 0;
+	else
+		g->decisions_by_source = decision->source_bound;
+	/* Asked under a key without the source, and the policy looks at it. */
+	if (decision->source_bound && !f->by_source)
+		ms = 0;
+	lease_answer(g->decisions, flight_land(f), kept, now, now + ms);
+}
+
+static void
+key_add(struct bytes *key, struct str s)
+{
+	uint16_t len = (uint16_t)s.len;
+
+	bytes_add(key, &len, sizeof(len));
+	bytes_add(key, s.ptr, s.len);
+}
+
+/* All that an answer can depend on, each part with its length. */
+static struct str
+decide_key(struct gate *g, const struct decide_question *q)
+{
+	const struct identity *who = q->identity;
+	struct bytes *key = &g->key;
+	uint8_t fixed[4] = {
+		(uint8_t)q->command, (uint8_t)q->protocol,
+		(uint8_t)(q->dest->port >> 8), (uint8_t)q->dest->port,
+	};
+
+	bytes_clear(key);
+	bytes_add(key, fixed, sizeof(fixed));
+	key_add(key, who->user);
+	key_add(key, (struct str){ q->dest->name, q->dest->name_len });
+	key_add(key, (struct str){ (const char *)q->resolved,
+	    q->n_resolved * sizeof(q->resolved[0]) });
+	for (unsigned i = 0; i < who->n_groups; i++)
+		key_add(key, who->groups[i]);
+	if (g->decisions_by_source)
+		key_add(key, (struct str){ (const char *)q->source.b,
+		    sizeof(q->source.b) });
+	return (struct str){ key->ptr, key->len };
+}
+
+enum gate_result
+gate_decide(struct gate *g, const struct decide_question *q,
+    struct lease_waiter *waiter, const struct decision **decision)
+{
+	static const struct decision none = { .verdict = VERDICT_UNAVAILABLE };
+	const void *value = NULL;
+	struct lease *lease = NULL;
+	struct flight *f;
+
+	switch (lease_find(g->decisions, decide_key(g, q), clock_mono_ms(),
+	    waiter, &value, &lease)) {
+	case LEASE_HIT:
+		*decision = value;
+		return GATE_NOW;
+	case LEASE_WAIT:
+		return GATE_WAIT;
+	case LEASE_FULL:
+		break;
+	case LEASE_ASK:
+		f = flight_new(g, lease, g->decisions_by_source);
+		if (asks_decide(g->asks, q,
+			(uint32_t)g->cfg->timeouts_decide, on_decision, f))
+			return GATE_WAIT;
+		lease_cancel(waiter);
+		lease_answer(g->decisions, flight_land(f), NULL, 0, 0);
+		break;
+	}
+	*decision = &none;
+	return GATE_FULL;
+}
+
+struct lease_stats
+gate_login_stats(const struct gate *g)
+{
+	return lease_stats(g->logins);
+}
+
+struct lease_stats
+gate_decide_stats(const struct gate *g)
+{
+	return lease_stats(g->decisions);
+}
+
+size_t
+gate_logins(const struct gate *g)
+{
+	return lease_count(g->logins);
+}
+
+size_t
+gate_decisions(const struct gate *g)
+{
+	return lease_count(g->decisions);
+}
+
+void
+gate_free(struct gate **gp)
+{
+	struct gate *g = *gp;
+	struct list *n;
+
+	if (g == NULL)
+		return;
+	*gp = NULL;
+	while ((n = list_pop(&g->flights)) != NULL)
+		free(container_of(n, struct flight, link));
+	lease_cache_free(&g->logins);
+	lease_cache_free(&g->decisions);
+	digest_keyed_free(&g->hmac);
+	bytes_fini(&g->key);
+	free(g);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/proxy.h"
+#include "proxy/proxy_metrics.h"
+#include "service/service.h"
+
+static int
+on_bind(struct service_context *c, struct err *err)
+{
+	struct proxy *p = NULL;
+
+	if (proxy_bind(&p, c, err) != 0)
+		return -1;
+	service_set_data(c, p);
+	return 0;
+}
+
+static int
+on_start(struct service_context *c, struct err *err)
+{
+	return proxy_start(service_data(c), err);
+}
+
+static int
+on_reload(struct service_context *c, const struct settings *next,
+    struct err *err)
+{
+	(void)err;
+	proxy_reload(service_data(c), next);
+	return 0;
+}
+
+static void
+on_drain(struct service_context *c)
+{
+	proxy_drain(service_data(c));
+}
+
+static bool
+on_drained(struct service_context *c)
+{
+	return proxy_drained(service_data(c));
+}
+
+static void
+on_stop(struct service_context *c)
+{
+	struct proxy *p = service_data(c);
+
+	proxy_stop(&p);
+}
+
+static const struct service proxy = {
+	.name = "proxy",
+	.help = "The SOCKS front: accepts, asks, dials, relays, counts",
+	.metrics = proxy_metrics,
+	.n_metrics = PROXY_METRICS,
+	.bind = on_bind,
+	.start = on_start,
+	.reload = on_reload,
+	.drain = on_drain,
+	.drained = on_drained,
+	.stop = on_stop,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_main(argc, argv, &proxy);
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/proxy.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "msg/rpc_client.h"
+#include "msg/topic.h"
+#include "net/sock.h"
+#include "proxy/asks.h"
+#include "proxy/listener.h"
+#include "proxy/proxy_metrics.h"
+#include "proxy/worker.h"
+#include "service/service.h"
+
+#define BACKLOG 4096
+#define OWN_ADDRS_MAX 256
+/* Descriptors kept back for the bus, the log, DNS and the pipes. */
+#define DESCRIPTORS_RESERVED 512
+/* authd may be slow, but not away (threats.md section 7). */
+#define AUTH_UNCONNECTED_MS 2000
+
+static unsigned
+count_cores(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > 256 ? 256 : (unsigned)n;
+}
+
+/* A session needs a descriptor for the client and one for the target. */
+static uint32_t
+connections_allowed(const struct proxy_config *cfg, struct err *err)
+{
+	struct rlimit limit;
+	uint64_t most;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+	    limit.rlim_cur <= DESCRIPTORS_RESERVED + 2) {
+		err_set(err, "RLIMIT_NOFILE is too small; at least %d is needed",
+		    DESCRIPTORS_RESERVED * 2);
+		return 0;
+	}
+	most = (limit.rlim_cur - DESCRIPTORS_RESERVED) / 2;
+	if (cfg->limits_sessions == 0)
+		return (uint32_t)(most < 1000000 ? most : 1000000);
+	if (cfg->limits_sessions > most)
+		log_warn(NULL, "descriptors_short",
+		    log_u64("limits.sessions", cfg->limits_sessions),
+		    log_u64("possible", most));
+	return cfg->limits_sessions;
+}
+
+static void
+read_methods(struct proxy *p)
+{
+	const struct string_list *names = &p->settings->proxy.socks_methods;
+
+	for (size_t i = 0; i < names->n && i < ARRAY_LEN(p->methods); i++)
+		p->methods[p->n_methods++] =
+		    strcmp(names->v[i], "none") == 0 ? SOCKS5_METHOD_NONE :
+						       SOCKS5_METHOD_USERPASS;
+}
+
+static void
+read_instance(struct proxy *p)
+{
+	const char *name = p->settings->proxy.instance;
+
+	if (*name != '\0') {
+		ASSERT(str_copy(p->instance, sizeof(p->instance),
+		    str_from(name)));
+		return;
+	}
+	if (gethostname(p->instance, sizeof(p->instance) - 1) != 0 ||
+	    p->instance[0] == '\0')
+		memcpy(p->instance, "proxy", sizeof("proxy"));
+}
+
+/* Every listener of the suite that the configuration names. */
+static void
+read_fence(struct proxy *p)
+{
+	const struct settings *s = p->settings;
+	const struct endpoint admin[] = {
+		s->proxy.admin_listen, s->authd.admin_listen,
+		s->acld.admin_listen, s->sessiond.admin_listen,
+		s->apid.admin_listen,
+	};
+	size_t n = ARRAY_LEN(admin) + s->proxy.listen.n + s->apid.listen.n;
+	struct dial_fence *f = &p->fence;
+	struct endpoint *at = xcalloc(n, sizeof(*at));
+
+	f->own = xcalloc(OWN_ADDRS_MAX, sizeof(*f->own));
+	f->n_own = sock_own_addresses(f->own, OWN_ADDRS_MAX);
+	f->listeners = at;
+	f->n_listeners = n;
+	at = mempcpy(at, admin, sizeof(admin));
+	at = mempcpy(at, s->proxy.listen.v,
+	    s->proxy.listen.n * sizeof(*at));
+	memcpy(at, s->apid.listen.v, s->apid.listen.n * sizeof(*at));
+}
+
+static void
+close_listeners(struct proxy *p)
+{
+	if (p->listeners == NULL)
+		return;
+	for (unsigned i = 0; i < p->n_workers * p->n_listen; i++)
+		if (p->listeners[i] >= 0)
+			close(p->listeners[i]);
+	free(p->listeners);
+	p->listeners = NULL;
+}
+
+static int
+bind_all(struct proxy *p, struct err *err)
+{
+	const struct proxy_config *cfg = &p->settings->proxy;
+	unsigned n = p->n_workers * p->n_listen;
+
+	p->listeners = xcalloc(n, sizeof(*p->listeners));
+	memset(p->listeners, 0xff, n * sizeof(*p->listeners));
+	for (unsigned l = 0; l < p->n_listen; l++)
+		if (sock_probe(&cfg->listen.v[l], err) != 0)
+			return err_prefix(err, "proxy.listen");
+	for (unsigned i = 0; i < n; i++) {
+		int fd = sock_listen(&cfg->listen.v[i % p->n_listen],
+		    p->n_workers > 1, BACKLOG, err);
+
+		if (fd < 0)
+			return err_prefix(err, "proxy.listen");
+		p->listeners[i] = fd;
+		listener_set_options(fd, cfg->timeouts_keepalive,
+		    cfg->timeouts_user_timeout);
+	}
+	return 0;
+}
+
+int
+proxy_bind(struct proxy **out, struct service_context *c, struct err *err)
+{
+	struct proxy *p = xcalloc(1, sizeof(*p));
+	const struct settings *s = service_settings(c);
+
+	p->service = c;
+	p->settings = s;
+	p->n_workers = s->proxy.workers != 0 ? s->proxy.workers : count_cores();
+	p->n_listen = (unsigned)s->proxy.listen.n;
+	read_methods(p);
+	read_instance(p);
+	p->max_connections = connections_allowed(&s->proxy, err);
+	if (p->max_connections == 0 || bind_all(p, err) != 0) {
+		close_listeners(p);
+		free(p);
+		return -1;
+	}
+	*out = p;
+	return 0;
+}
+
+/* ---- the bus ---- */
+
+static int
+dial_rpc(struct proxy *p, struct rpc_client **out, const char *name,
+    uint32_t unconnected_ms, struct err *err)
+{
+	const struct bus_config *bus = &p->settings->bus;
+	struct rpc_client_options o = {
+		.address = service_bus(p->service, name),
+		.name = name,
+		.max_message = bus->max_message,
+		.reconnect_max_ms = (uint32_t)bus->reconnect_max,
+		.unconnected_ms = unconnected_ms,
+	};
+
+	return rpc_client_new(out, &o, err);
+}
+
+static void
+on_heartbeat(void *arg, struct str message)
+{
+	struct proxy *p = arg;
+	struct id instance;
+	uint64_t generation;
+
+	if (asks_read_heartbeat(message, &instance, &generation))
+		policy_view_hear(&p->view, &instance, generation,
+		    clock_mono_ms());
+	else
+		log_warn(NULL, "heartbeat_malformed");
+}
+
+static int
+join_bus(struct proxy *p, struct err *err)
+{
+	const struct bus_config *bus = &p->settings->bus;
+	struct topic_options policy = {
+		.address = service_bus(p->service, "policy"),
+		.name = "policy",
+		.max_message = bus->max_message,
+		.reconnect_max_ms = (uint32_t)bus->reconnect_max,
+		.queue = 16,
+	};
+	struct topic_options events = {
+		.address = service_bus(p->service, "events"),
+		.name = "events",
+		.max_message = bus->max_batch,
+		.reconnect_max_ms = (uint32_t)bus->reconnect_max,
+		.queue = 128,
+	};
+	uint32_t decide = (uint32_t)p->settings->proxy.timeouts_decide;
+
+	if (dial_rpc(p, &p->auth, "auth", AUTH_UNCONNECTED_MS, err) != 0 ||
+	    dial_rpc(p, &p->decide, "decide", decide, err) != 0 ||
+	    topic_sub_open(&p->policy, &policy, on_heartbeat, p, err) != 0 ||
+	    topic_pub_open(&p->events, &events, err) != 0)
+		return -1;
+	return 0;
+}
+
+/* ---- readiness and gauges ---- */
+
+static void
+on_scrape(void *arg, struct metrics_cells *cells)
+{
+	struct proxy *p = arg;
+	uint64_t age = policy_view_age(&p->view, clock_mono_ms());
+	const int64_t peers[] = {
+		[BUS_AUTH] = rpc_client_connected(p->auth),
+		[BUS_DECIDE] = rpc_client_connected(p->decide),
+		[BUS_POLICY] = topic_sub_peers(p->policy),
+		[BUS_EVENTS] = topic_pub_peers(p->events),
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(peers); i++)
+		metrics_gauge_set(cells, METRIC_bus_connected, i, peers[i]);
+	metrics_gauge_set(cells, METRIC_proxy_policy_generation, 0,
+	    (int64_t)atomic_load(&p->view.generation));
+	metrics_gauge_set(cells, METRIC_proxy_policy_heartbeat_age_seconds, 0,
+	    age == UINT64_MAX ? -1 : (int64_t)(age / 1000));
+	metrics_gauge_set(cells, METRIC_proxy_draining, 0, p->draining);
+}
+
+void
+proxy_look_around(struct proxy *p)
+{
+	service_not_ready(p->service, "authd",
+	    rpc_client_connected(p->auth) ? NULL : "not connected");
+	service_not_ready(p->service, "acld",
+	    rpc_client_connected(p->decide) ? NULL : "not connected");
+	service_not_ready(p->service, "sessiond",
+	    topic_pub_peers(p->events) > 0 ? NULL : "not connected");
+}
+
+/* ---- life ---- */
+
+static int
+start_workers(struct proxy *p, struct err *err)
+{
+	p->workers = xcalloc(p->n_workers, sizeof(struct worker *));
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		int *fds = &p->listeners[i * p->n_listen];
+
+		if (worker_new(&p->workers[i], p, i, fds, err) != 0)
+			return -1;
+		memset(fds, 0xff, p->n_listen * sizeof(*fds));
+	}
+	for (unsigned i = 0; i < p->n_workers; i++)
+		if (worker_start(p->workers[i], err) != 0)
+			return -1;
+	return 0;
+}
+
+int
+proxy_start(struct proxy *p, struct err *err)
+{
+	read_fence(p);
+	if (join_bus(p, err) != 0 || start_workers(p, err) != 0)
+		return -1;
+	metrics_on_scrape(service_metrics(p->service), on_scrape, p);
+	log_info(NULL, "serving", log_str("instance", p->instance),
+	    log_u64("workers", p->n_workers),
+	    log_u64("connections_max", p->max_connections));
+	return 0;
+}
+
+void
+proxy_reload(struct proxy *p, const struct settings *next)
+{
+	for (unsigned i = 0; i < p->n_workers; i++)
+		worker_reload(p->workers[i], &next->proxy);
+}
+
+void
+proxy_drain(struct proxy *p)
+{
+	p->draining = true;
+	p->drain_until_ms =
+	    clock_mono_ms() + service_settings(p->service)->proxy.timeouts_drain;
+	service_not_ready(p->service, "proxy", "draining");
+	log_info(NULL, "draining",
+	    log_u64("connections", atomic_load(&p->connections)));
+	for (unsigned i = 0; i < p->n_workers; i++)
+		worker_drain(p->workers[i]);
+}
+
+bool
+proxy_drained(struct proxy *p)
+{
+	return atomic_load(&p->connections) == 0 ||
+	    clock_mono_ms() >= p->drain_until_ms;
+}
+
+void
+proxy_stop(struct proxy **pp)
+{
+	struct proxy *p = *pp;
+
+	*pp = NULL;
+	for (unsigned i = 0; p->workers != NULL && i < p->n_workers; i++)
+		if (p->workers[i] != NULL)
+			worker_join(p->workers[i]);
+	for (unsigned i = 0; p->workers != NULL && i < p->n_workers; i++)
+		worker_free(&p->workers[i]);
+	free(p->workers);
+	close_listeners(p);
+	topic_sub_close(&p->policy);
+	topic_pub_close(&p->events);
+	rpc_client_free(&p->auth);
+	rpc_client_free(&p->decide);
+	free(p->fence.own);
+	free(p->fence.listeners);
+	free(p);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/proxy_metrics.h"
+
+#include "audit/close_reason.h"
+#include "proxy/conn.h"
+
+#define LABEL(variable, label, ...)                                         \
+	static const char *const variable##_values[] = { __VA_ARGS__, NULL }; \
+	static const struct metric_labels variable = {                      \
+		.name = { label },                                          \
+		.values = { variable##_values },                            \
+	}
+
+LABEL(connection_results, "result", "accepted", "limit_global",
+    "limit_pre_login", "limit_source", "no_memory");
+LABEL(auth_results, "result", "success", "failure", "busy", "silent");
+LABEL(oddities, "what", "version", "login", "request", "rsv");
+LABEL(directions, "direction", "sent", "received");
+LABEL(dns_results, "result", "ok", "not_found", "timeout", "failed", "busy");
+LABEL(batch_results, "result", "sent", "no_peer", "failed");
+LABEL(bus_sockets, "socket", "auth", "decide", "policy", "events");
+LABEL(caches, "cache", "login", "decision", "dns");
+
+static const char *const result_values[] = { "hit", "miss", "stale", NULL };
+static const struct metric_labels cache_results = {
+	.name = { "cache", "result" },
+	.values = { caches_values, result_values },
+};
+static const struct metric_labels connection_states = {
+	.name = { "state" },
+	.values = { conn_state_names },
+};
+static const struct metric_labels closed_reasons = {
+	.name = { "reason" },
+	.values = { close_reason_names },
+};
+
+const struct metric_def proxy_metrics[PROXY_METRICS] = {
+#define COUNTER(metric, label_set, text) \
+	{ METRIC_COUNTER, #metric, text, label_set, NULL },
+#define GAUGE(metric, label_set, text) \
+	{ METRIC_GAUGE, #metric, text, label_set, NULL },
+#define HISTOGRAM(metric, label_set, bucket_set, text) \
+	{ METRIC_HISTOGRAM, #metric, text, label_set, bucket_set },
+#include "proxy/metrics.def"
+};

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/worker.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proxy/asks.h"
+#include "proxy/conn.h"
+#include "proxy/feed.h"
+#include "proxy/gate.h"
+#include "proxy/listener.h"
+#include "proxy/proxy_metrics.h"
+#include "proxy/relay.h"
+#include "proxy/resolve.h"
+#include "service/service.h"
+
+static void
+on_mail(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	mailbox_deliver(w->mailbox);
+}
+
+static void
+for_each_conn(struct worker *w, void (*fn)(struct conn *c))
+{
+	list_for_each_safe(it, &w->open)
+		fn(container_of(it, struct conn, link));
+}
+
+/* Counters that the rooms keep, into the metrics; called every second. */
+static void
+publish_stats(struct worker *w)
+{
+	struct lease_stats lease[] = { gate_login_stats(w->gate),
+		gate_decide_stats(w->gate) };
+	struct resolve_stats dns = resolver_stats(w->resolver);
+	struct metrics_cells *cells = w->cells;
+
+	for (unsigned i = 0; i < ARRAY_LEN(lease); i++) {
+		unsigned at = i * CACHE_RESULTS;
+		uint64_t now[] = { lease[i].hits, lease[i].misses,
+			lease[i].stale };
+
+		for (unsigned r = 0; r < CACHE_RESULTS; r++)
+			metrics_add(cells, METRIC_proxy_cache_requests_total,
+			    at + r, now[r] - w->published.lease[i][r]);
+		metrics_add(cells, METRIC_proxy_cache_evictions_total, i,
+		    lease[i].evictions - w->published.evictions[i]);
+		for (unsigned r = 0; r < CACHE_RESULTS; r++)
+			w->published.lease[i][r] = now[r];
+		w->published.evictions[i] = lease[i].evictions;
+	}
+	metrics_gauge_set(cells, METRIC_proxy_cache_entries, CACHE_LOGIN,
+	    (int64_t)gate_logins(w->gate));
+	metrics_gauge_set(cells, METRIC_proxy_cache_entries, CACHE_DECISION,
+	    (int64_t)gate_decisions(w->gate));
+	uint64_t results[] = { dns.ok, dns.not_found, dns.timeout, dns.failed,
+		dns.busy };
+
+	for (unsigned r = 0; r < ARRAY_LEN(results); r++) {
+		metrics_add(cells, METRIC_proxy_dns_lookups_total, r,
+		    results[r] - w->published.dns[r]);
+		w->published.dns[r] = results[r];
+	}
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	uint64_t now = clock_mono_ms();
+
+	(void)fd;
+	(void)what;
+	publish_stats(w);
+	if (w->index == 0)
+		proxy_look_around(w->proxy);
+	if (now < w->checkpoint_ms)
+		return;
+	w->checkpoint_ms = now + w->cfg->checkpoint;
+	for_each_conn(w, conn_checkpoint);
+}
+
+static struct event_base *
+base_new(void)
+{
+	struct event_config *cfg = event_config_new();
+	struct event_base *base = NULL;
+
+	if (cfg != NULL) {
+		event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK |
+		    EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST |
+		    EVENT_BASE_FLAG_IGNORE_ENV);
+		base = event_base_new_with_config(cfg);
+		event_config_free(cfg);
+	}
+	if (base == NULL)
+		die("worker: cannot make an event base");
+	return base;
+}
+
+static void
+start_loop_parts(struct worker *w)
+{
+	static const struct timeval second = { .tv_sec = 1 };
+	struct timeval handshake = {
+		.tv_sec = (time_t)(w->cfg->timeouts_handshake / 1000),
+		.tv_usec =
+		    (suseconds_t)(w->cfg->timeouts_handshake % 1000 * 1000),
+	};
+
+	w->base = base_new();
+	w->mailbox = mailbox_new();
+	event_assign(&w->mail, w->base, mailbox_fd(w->mailbox),
+	    EV_READ | EV_PERSIST, on_mail, w);
+	event_add(&w->mail, NULL);
+	w->tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
+	if (w->tick == NULL)
+		die("worker: no memory");
+	event_add(w->tick, &second);
+	w->handshake_time =
+	    event_base_init_common_timeout(w->base, &handshake);
+}
+
+int
+worker_new(struct worker **out, struct proxy *p, unsigned index,
+    const int *fds, struct err *err)
+{
+	struct worker *w = xcalloc(1, sizeof(*w));
+
+	w->proxy = p;
+	w->cfg = &p->settings->proxy;
+	w->index = index;
+	list_init(&w->open);
+	list_init(&w->graveyard);
+	tally_init(&w->sources);
+	tally_init(&w->users);
+	w->cells = metrics_thread(service_metrics(p->service));
+	w->conns = pool_new(sizeof(struct conn), p->max_connections);
+	w->handshakes = pool_new(sizeof(struct handshake), p->max_connections);
+	w->checkpoint_ms = clock_mono_ms() + w->cfg->checkpoint;
+	start_loop_parts(w);
+	if (asks_new(&w->asks, p->auth, p->decide, w->mailbox, err) != 0 ||
+	    resolver_new(&w->resolver, w->base, w->cfg, err) != 0) {
+		worker_free(&w);
+		return -1;
+	}
+	w->gate = gate_new(w->asks, &p->view, w->cfg);
+	w->relays = relay_room_new(w->base, w->cfg);
+	w->feed = feed_new(w->base, p->events, p->instance, w->cells);
+	w->n_listeners = p->n_listen;
+	w->listeners = xcalloc(p->n_listen, sizeof(*w->listeners));
+	for (unsigned i = 0; i < p->n_listen; i++)
+		listener_start(&w->listeners[i], w, fds[i]);
+	*out = w;
+	return 0;
+}
+
+/* ---- orders from other threads ---- */
+
+enum order { ORDER_RELOAD, ORDER_DRAIN, ORDER_STOP };
+
+struct order_letter {
+	struct letter letter;
+	struct worker *worker;
+	enum order order;
+	const struct proxy_config *cfg;
+};
+
+static void
+obey_reload(struct worker *w, const struct proxy_config *cfg)
+{
+	w->cfg = cfg;
+	gate_reload(w->gate, cfg);
+	resolver_reload(w->resolver, cfg);
+	relay_room_reload(w->relays, cfg);
+}
+
+static void
+obey_drain(struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_listeners; i++)
+		listener_stop(&w->listeners[i]);
+}
+
+static void
+close_late(struct conn *c)
+{
+	conn_close(c, c->relay != NULL ? CLOSE_drained : CLOSE_shutdown);
+}
+
+static void
+obey(struct letter *l)
+{
+	struct order_letter *o = container_of(l, struct order_letter, letter);
+	struct worker *w = o->worker;
+
+	switch (o->order) {
+	case ORDER_RELOAD:
+		obey_reload(w, o->cfg);
+		break;
+	case ORDER_STOP:
+		obey_drain(w);
+		for_each_conn(w, close_late);
+		w->stopping = true;
+		break;
+	case ORDER_DRAIN:
+		obey_drain(w);
+		break;
+	}
+	free(o);
+}
+
+static void
+post(struct worker *w, enum order order, const struct proxy_config *cfg)
+{
+	struct order_letter *o = xcalloc(1, sizeof(*o));
+
+	o->letter.deliver = obey;
+	o->worker = w;
+	o->order = order;
+	o->cfg = cfg;
+	mailbox_post(w->mailbox, &o->letter);
+}
+
+void
+worker_reload(struct worker *w, const struct proxy_config *cfg)
+{
+	post(w, ORDER_RELOAD, cfg);
+}
+
+void
+worker_drain(struct worker *w)
+{
+	post(w, ORDER_DRAIN, NULL);
+}
+
+/* ---- the thread ---- */
+
+static void *
+worker_run(void *arg)
+{
+	struct worker *w = arg;
+
+	while (!w->stopping) {
+		event_base_loop(w->base, EVLOOP_ONCE);
+		conn_bury(w);
+	}
+	feed_end(&w->feed, "shutdown");
+	return NULL;
+}
+
+int
+worker_start(struct worker *w, struct err *err)
+{
+	int e = pthread_create(&w->thread, NULL, worker_run, w);
+
+	if (e != 0)
+		return err_set(err, "worker thread: %s", strerrordesc_np(e));
+	w->running = true;
+	return 0;
+}
+
+void
+worker_join(struct worker *w)
+{
+	if (!w->running)
+		return;
+	post(w, ORDER_STOP, NULL);
+	pthread_join(w->thread, NULL);
+	w->running = false;
+}
+
+void
+worker_free(struct worker **wp)
+{
+	struct worker *w = *wp;
+
+	if (w == NULL)
+		return;
+	*wp = NULL;
+	ASSERT(!w->running && list_empty(&w->open));
+	for (unsigned i = 0; i < w->n_listeners; i++)
+		listener_stop(&w->listeners[i]);
+	free(w->listeners);
+	if (w->feed != NULL)
+		feed_end(&w->feed, "shutdown");
+	asks_free(&w->asks);
+	gate_free(&w->gate);
+	resolver_free(&w->resolver);
+	relay_room_free(&w->relays);
+	event_del(&w->mail);
+	event_free(w->tick);
+	mailbox_free(&w->mailbox);
+	event_base_free(w->base);
+	pool_free(&w->conns);
+	pool_free(&w->handshakes);
+	tally_fini(&w->sources);
+	tally_fini(&w->users);
+	free(w);
+}

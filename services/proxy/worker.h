@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker: one thread with everything that its connections need.
+ *
+ * An event base without locks, its own listening sockets, sessions, leases,
+ * caches and counters. Workers share immutable configuration and struct proxy
+ * only. Fields are touched by the worker's own thread, but for the mailbox.
+ */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <pthread.h>
+
+#include "base/list.h"
+#include "base/mailbox.h"
+#include "base/metrics.h"
+#include "proxy/proxy.h"
+#include "proxy/tally.h"
+
+struct listener;
+
+struct worker {
+	struct proxy *proxy;
+	const struct proxy_config *cfg;
+	unsigned index;
+	pthread_t thread;
+	struct event_base *base;
+	struct mailbox *mailbox;
+	struct event mail;
+	struct event *tick;		/* every second */
+	const struct timeval *handshake_time;	/* libevent's common timeout */
+
+	struct asks *asks;
+	struct gate *gate;
+	struct resolver *resolver;
+	struct relay_room *relays;
+	struct feed *feed;
+	struct metrics_cells *cells;
+
+	struct listener *listeners;
+	unsigned n_listeners;
+	struct pool *conns, *handshakes;
+	struct list open;		/* struct conn, oldest first */
+	struct list graveyard;		/* freed after the turn */
+	struct tally sources;		/* connections that have not asked */
+	struct tally users;		/* sessions */
+	uint32_t n_pre_login;
+
+	uint64_t checkpoint_ms;		/* when counters are recorded next */
+	bool running;			/* the thread exists; its starter's */
+	bool stopping;			/* leave the loop */
+	/* What the metrics already have of the rooms' own counters. */
+	struct {
+		uint64_t lease[2][3], evictions[2], dns[5];
+	} published;
+};
+
+/* Everything but the thread. `fds` are listening sockets, one for each
+ * endpoint of cfg->listen; the worker's from now on. */
+int worker_new(struct worker **out, struct proxy *p, unsigned index,
+    const int *fds, struct err *err) MUST_CHECK;
+int worker_start(struct worker *w, struct err *err) MUST_CHECK;
+
+/* From any thread; done on the worker in its next turn. */
+void worker_reload(struct worker *w, const struct proxy_config *cfg);
+void worker_drain(struct worker *w);
+/* Ends what still runs and waits for the thread. */
+void worker_join(struct worker *w);
+void worker_free(struct worker **wp);
+
+#endif
