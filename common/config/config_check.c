@@ -26,20 +26,25 @@ slot_of(const struct check *c, const char *full)
 }
 
 /*
- * Reports `what` about the first of the keys that a rule looked at, with the
- * place where it was set; but not where a value of one of them was refused,
- * since the rule then saw the value before.
+ * Reports `what` about the first of the keys that a rule looked at, at the
+ * first place where one of them was set; but not if a value of one of them was
+ * refused, since the rule then saw the value before.
  */
 static void
 broken(const struct check *c, const char *const *keys, const char *what)
 {
-	const struct origin *slot = slot_of(c, keys[0]);
+	const char *where = NULL;
 
-	for (size_t i = 0; keys[i] != NULL; i++)
-		if (slot_of(c, keys[i])->failed)
+	for (size_t i = 0; keys[i] != NULL; i++) {
+		const struct origin *slot = slot_of(c, keys[i]);
+
+		if (slot->failed)
 			return;
-	if (slot->where != NULL)
-		config_errors_add(c->errors, "%s: %s: %s", slot->where, keys[0],
+		if (where == NULL)
+			where = slot->where;
+	}
+	if (where != NULL)
+		config_errors_add(c->errors, "%s: %s: %s", where, keys[0],
 		    what);
 	else
 		config_errors_add(c->errors, "%s: %s", keys[0], what);

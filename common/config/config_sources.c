@@ -318,7 +318,8 @@ config_read_set(struct loader *l, const char *entry)
 	const char *value = entry + written.len + 1;
 
 	text_escaped(&t, written);
-	if (entry[written.len] == '\0')
+	if (entry[written.len] == '\0' || written.len == 0 ||
+	    config_is_table(name))
 		config_errors_add(l->errors,
 		    "--set: %s: expected section.key=value", name);
 	else if ((k = config_find(name)) != NULL)
