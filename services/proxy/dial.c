@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An address that is being tried has one event: it fires when the socket is
+ * connected, has failed, or took too long. The timer of the dial starts the
+ * next address, and carries an end that is already known when dial_start
+ * returns. Timeouts are the base's common ones: all dials share a queue.
+ */
+#include "proxy/dial.h"
+
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net/sock.h"
+
+struct try {
+	struct dial *dial;
+	struct endpoint to;
+	int fd;			/* -1: not begun, or over */
+	struct event event;
+};
+
+struct dial {
+	struct event_base *base;
+	dial_done_fn *done;
+	void *arg;
+	const struct dial_fence *fence;
+	uint64_t attempt_ms, delay_ms;
+	struct event timer;	/* the next address, or the end */
+	struct event deadline;	/* of all; where there are several */
+	enum dial_result failure;	/* failure nearest to success so far */
+	struct endpoint failure_to;
+	struct permit permit;
+	uint8_t next;		/* the first address not begun */
+	uint8_t open;		/* tries under way */
+	struct try tries[];	/* one for each address */
+};
+
+/* How near to success a failure came; conformance.md section 0. */
+static const uint8_t nearness[] = {
+	[DIAL_OK] = 0, [DIAL_FENCED] = 1, [DIAL_ERROR] = 2,
+	[DIAL_RESOURCES] = 2, [DIAL_TIMEOUT] = 3, [DIAL_HOST_UNREACHABLE] = 3,
+	[DIAL_NET_UNREACHABLE] = 4, [DIAL_REFUSED] = 5,
+};
+
+static enum dial_result
+result_of(int error)
+{
+	switch (error) {
+	case ECONNREFUSED: return DIAL_REFUSED;
+	case ENETUNREACH: case ENETDOWN: case EAFNOSUPPORT:
+		return DIAL_NET_UNREACHABLE;
+	case EHOSTUNREACH: case EHOSTDOWN: return DIAL_HOST_UNREACHABLE;
+	case ETIMEDOUT: return DIAL_TIMEOUT;
+	case EMFILE: case ENFILE: case ENOBUFS: case ENOMEM:
+	case EADDRNOTAVAIL: case EAGAIN: return DIAL_RESOURCES;
+	default: return DIAL_ERROR;
+	}
+}
+
+static bool
+is_own(const struct dial_fence *f, const struct addr *a)
+{
+	if (addr_is_loopback(a))
+		return true;
+	for (size_t i = 0; i < f->n_own; i++)
+		if (addr_eq(&f->own[i], a))
+			return true;
+	return false;
+}
+
+/* A listener on 0.0.0.0 or :: is behind each address of this machine. */
+static bool
+is_listener(const struct dial_fence *f, const struct endpoint *to)
+{
+	for (size_t i = 0; i < f->n_listeners; i++) {
+		const struct endpoint *l = &f->listeners[i];
+
+		if (l->port == to->port && (addr_eq(&l->addr, &to->addr) ||
+		    (addr_is_unspecified(&l->addr) && is_own(f, &to->addr))))
+			return true;
+	}
+	return false;
+}
+
+bool
+dial_fence_permits(const struct dial_fence *f, const struct endpoint *to,
+    bool internal_ok)
+{
+	if (addr_is_unspecified(&to->addr) || is_listener(f, to))
+		return false;
+	return internal_ok || !is_own(f, &to->addr);
+}
+
+/* Adds an event whose timeout shares the base's queue for that duration. */
+static void
+add_common(struct dial *d, struct event *ev, uint64_t ms)
+{
+	struct timeval tv = { (time_t)(ms / 1000),
+		(suseconds_t)(ms % 1000 * 1000) };
+	const struct timeval *common =
+	    event_base_init_common_timeout(d->base, &tv);
+
+	event_add(ev, common != NULL ? common : &tv);
+}
+
+static void
+note_failure(struct dial *d, enum dial_result why, const struct endpoint *to)
+{
+	if (nearness[why] <= nearness[d->failure])
+		return;
+	d->failure = why;
+	d->failure_to = *to;
+}
+
+static void
+try_close(struct try *t)
+{
+	if (t->fd < 0)
+		return;
+	event_del(&t->event);
+	close(t->fd);
+	t->fd = -1;
+	t->dial->open--;
+}
+
+static void
+dial_free(struct dial *d)
+{
+	event_del(&d->timer);
+	event_del(&d->deadline);
+	for (uint8_t i = 0; i < d->next; i++)
+		try_close(&d->tries[i]);
+	free(d);
+}
+
+/* The end: the dial is gone when done runs. */
+static void
+dial_finish(struct dial *d, enum dial_result result, int fd,
+    struct endpoint to)
+{
+	dial_done_fn *done = d->done;
+	void *arg = d->arg;
+
+	dial_free(d);
+	done(arg, result, fd, &to);
+}
+
+/*
+ * A connection to a port of this machine that nobody listens on may meet
+ * itself (TCP simultaneous open) when the kernel picks that very port.
+ */
+static bool
+met_itself(const struct try *t)
+{
+	struct endpoint local;
+
+	return is_own(t->dial->fence, &t->to.addr) &&
+	    sock_local(t->fd, &local) && endpoint_eq(&local, &t->to);
+}
+
+/*
+ * An error shows as readable and writable; writable alone is a connection,
+ * which saves asking.
+ */
+static int
+try_error(const struct try *t, short what)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (what & EV_TIMEOUT)
+		return ETIMEDOUT;
+	if ((what & EV_READ) && getsockopt(t->fd, SOL_SOCKET, SO_ERROR,
+	    &error, &len) != 0)
+		return errno;
+	if (error == 0 && met_itself(t))
+		return ECONNREFUSED;
+	return error;
+}
+
+static void dial_go_on(struct dial *d);
+
+static void
+on_try(evutil_socket_t fd, short what, void *arg)
+{
+	struct try *t = arg;
+	struct dial *d = t->dial;
+	int error = try_error(t, what);
+
+	if (error == 0) {
+		event_del(&t->event);
+		t->fd = -1;
+		dial_finish(d, DIAL_OK, fd, t->to);
+		return;
+	}
+	try_close(t);
+	note_failure(d, result_of(error), &t->to);
+	dial_go_on(d);
+}
+
+/* A non-blocking socket that is connecting, or -1 with errno. */
+static int
+connect_to(const struct endpoint *to)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(to, &sa);
+	int on = 1, saved;
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, IPPROTO_TCP);
+
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) == 0 &&
+	    (connect(fd, (struct sockaddr *)&sa, len) == 0 ||
+	    errno == EINPROGRESS))
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+static bool
+try_start(struct dial *d, uint8_t i)
+{
+	struct try *t = &d->tries[i];
+
+	t->dial = d;
+	t->to = (struct endpoint){ d->permit.addrs[i], d->permit.port };
+	t->fd = -1;
+	if (!dial_fence_permits(d->fence, &t->to, d->permit.internal_ok[i])) {
+		note_failure(d, DIAL_FENCED, &t->to);
+		return false;
+	}
+	t->fd = connect_to(&t->to);
+	if (t->fd < 0) {
+		note_failure(d, result_of(errno), &t->to);
+		return false;
+	}
+	event_assign(&t->event, d->base, t->fd, EV_READ | EV_WRITE, on_try, t);
+	add_common(d, &t->event, d->attempt_ms);
+	d->open++;
+	return true;
+}
+
+/* Begins the next address that can be begun; false: all of them failed. */
+static bool
+dial_launch(struct dial *d)
+{
+	event_del(&d->timer);
+	while (d->next < d->permit.n)
+		if (try_start(d, d->next++))
+			break;
+	if (d->open > 0 && d->next < d->permit.n)
+		add_common(d, &d->timer, d->delay_ms);
+	return d->open > 0;
+}
+
+static void
+dial_go_on(struct dial *d)
+{
+	if (!dial_launch(d))
+		dial_finish(d, d->failure, -1, d->failure_to);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	dial_go_on(arg);
+}
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct dial *d = arg;
+
+	(void)fd, (void)what;
+	for (uint8_t i = 0; i < d->next; i++)
+		if (d->tries[i].fd >= 0)
+			note_failure(d, DIAL_TIMEOUT, &d->tries[i].to);
+	dial_finish(d, d->failure, -1, d->failure_to);
+}
+
+struct dial *
+dial_start(struct event_base *base, const struct proxy_config *cfg,
+    const struct dial_fence *fence, const struct permit *permit,
+    dial_done_fn *done, void *arg)
+{
+	struct dial *d;
+
+	ASSERT(permit->n <= DIAL_ADDRS_MAX);
+	d = malloc(sizeof(*d) + permit->n * sizeof(d->tries[0]));
+	if (d == NULL)
+		return NULL;
+	*d = (struct dial){
+		.base = base, .done = done, .arg = arg, .fence = fence,
+		.delay_ms = cfg->dns_eyeballs_delay, .permit = *permit,
+		.attempt_ms = cfg->timeouts_connect_attempt,
+	};
+	if (d->attempt_ms > cfg->timeouts_connect)
+		d->attempt_ms = cfg->timeouts_connect;
+	if (permit->n == 0)
+		d->failure = DIAL_FENCED;
+	event_assign(&d->timer, base, -1, 0, on_timer, d);
+	event_assign(&d->deadline, base, -1, 0, on_deadline, d);
+	if (!dial_launch(d))
+		event_active(&d->timer, EV_TIMEOUT, 0);
+	else if (permit->n > 1)
+		add_common(d, &d->deadline, cfg->timeouts_connect);
+	return d;
+}
+
+void
+dial_cancel(struct dial **dp)
+{
+	if (*dp != NULL)
+		dial_free(*dp);
+	*dp = NULL;
+}

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each socket has one event, level-triggered: readable while the pump out of
+ * it wants bytes, writable while the pump into it holds some. An event that
+ * wants nothing is not in the loop.
+ *
+ * Deadlines stand on the room's wheel, a second coarse. Bytes only note the
+ * time; the wheel looks at a relay when its earliest deadline might have come
+ * and puts it back if it moved meanwhile.
+ */
+#include "proxy/relay.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "proxy/pump.h"
+#include "proxy/wheel.h"
+
+/* A session this old gets keepalive on its target's socket (ruling 5); most
+ * are over before, and save the system calls. */
+#define SETTLED_S 5
+#define RELAYS_MAX 1000000
+
+struct relay_room {
+	struct event_base *base;
+	struct pump_room pump;
+	struct wheel wheel;
+	struct event timer;
+	uint64_t timer_at;	/* second; WHEEL_NEVER: not running */
+	struct pool *relays;
+	uint64_t idle_s, half_open_s, lifetime_s;	/* 0: none */
+	int keepalive_s, user_timeout_ms;
+};
+
+enum { CLIENT, TARGET };
+
+struct side {
+	struct stream stream;
+	uint8_t index;		/* in relay->sides */
+	short wants;		/* what the event is in the loop for */
+	struct event event;
+};
+
+struct relay {
+	struct relay_room *room;
+	relay_done_fn *done;	/* NULL once called */
+	void *arg;
+	struct wheel_entry entry;
+	uint32_t begun_s, moved_s;
+	uint8_t first_fin;	/* the side that ended first */
+	bool settled;
+	struct side sides[2];
+	struct pump pumps[2];	/* [CLIENT]: from the client, up */
+};
+/* With what libevent keeps for two sockets, below 600 bytes (ruling 10). */
+static_assert(sizeof(struct relay) <= 512, "an idle session is small");
+
+static uint32_t
+now_s(void)
+{
+	return (uint32_t)(clock_mono_ms() / 1000);
+}
+
+/* ------------------------------------------------------------ deadlines */
+
+static uint64_t
+earlier(uint64_t a, uint64_t from, uint64_t limit)
+{
+	return limit == 0 || from + limit > a ? a : from + limit;
+}
+
+static bool
+is_half_open(const struct relay *r)
+{
+	return r->pumps[CLIENT].eof || r->pumps[TARGET].eof;
+}
+
+/* The limit of silence that holds now, and its end. */
+static uint64_t
+silence_due(const struct relay *r)
+{
+	return earlier(WHEEL_NEVER, r->moved_s, is_half_open(r)
+	    ? r->room->half_open_s : r->room->idle_s);
+}
+
+static uint64_t
+relay_due(const struct relay *r)
+{
+	uint64_t due = earlier(silence_due(r), r->begun_s,
+	    r->room->lifetime_s);
+
+	return r->settled ? due : earlier(due, r->begun_s, SETTLED_S);
+}
+
+static void
+room_arm(struct relay_room *room)
+{
+	uint64_t next = wheel_next(&room->wheel), now = clock_mono_ms();
+	struct timeval tv = { 0, 0 };
+
+	if (next == room->timer_at)
+		return;
+	room->timer_at = next;
+	event_del(&room->timer);
+	if (next == WHEEL_NEVER)
+		return;
+	if (next * 1000 > now) {
+		tv.tv_sec = (time_t)((next * 1000 - now) / 1000);
+		tv.tv_usec = (suseconds_t)((next * 1000 - now) % 1000 * 1000);
+	}
+	event_add(&room->timer, &tv);
+}
+
+static void
+relay_schedule(struct relay *r, uint64_t now)
+{
+	struct relay_room *room = r->room;
+
+	wheel_set(&room->wheel, &r->entry, now, relay_due(r));
+	if (r->entry.due < room->timer_at && r->entry.link.next != NULL)
+		room_arm(room);
+}
+
+static void
+set_option(int fd, int level, int option, int value)
+{
+	if (value > 0)
+		(void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+/* The client's socket has these from its listener. */
+static void
+relay_settle(struct relay *r)
+{
+	int fd = r->sides[TARGET].stream.fd;
+	int s = r->room->keepalive_s;
+
+	r->settled = true;
+	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, s > 0);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, s);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, s);
+	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, r->room->user_timeout_ms);
+}
+
+/* -------------------------------------------------------------- the end */
+
+/* Out of the loop and off the wheel; the streams stay open. */
+static void
+relay_stop(struct relay *r)
+{
+	for (int i = 0; i < 2; i++) {
+		if (r->sides[i].wants != 0)
+			event_del(&r->sides[i].event);
+		r->sides[i].wants = 0;
+		pump_fini(&r->pumps[i], &r->room->pump);
+	}
+	wheel_remove(&r->room->wheel, &r->entry);
+}
+
+static void
+relay_finish(struct relay *r, enum relay_end end)
+{
+	relay_done_fn *done = r->done;
+
+	relay_stop(r);
+	r->done = NULL;
+	done(r->arg, end);
+}
+
+static enum relay_end
+end_of_error(int side, int error)
+{
+	switch (error) {
+	case ECONNRESET: case EPIPE:
+		return side == CLIENT ? RELAY_END_CLIENT_RESET
+				      : RELAY_END_TARGET_RESET;
+	case ETIMEDOUT:
+		return side == CLIENT ? RELAY_END_CLIENT_TIMEOUT
+				      : RELAY_END_TARGET_TIMEOUT;
+	default:
+		return RELAY_END_ERROR;
+	}
+}
+
+/* ------------------------------------------------------------- movement */
+
+static void on_socket(evutil_socket_t fd, short what, void *arg);
+
+/* What the loop should watch this socket for, told only when it changes. */
+static void
+side_watch(struct relay *r, int i)
+{
+	struct side *s = &r->sides[i];
+	const struct pump *out = &r->pumps[i], *in = &r->pumps[!i];
+	short wants = 0;
+
+	if (!out->eof && !pump_holds(out))
+		wants |= EV_READ;
+	if (pump_holds(in))
+		wants |= EV_WRITE;
+	if (wants == s->wants)
+		return;
+	if (s->wants != 0)
+		event_del(&s->event);
+	s->wants = wants;
+	if (wants == 0)
+		return;
+	event_assign(&s->event, r->room->base, s->stream.fd,
+	    (short)(wants | EV_PERSIST), on_socket, s);
+	event_add(&s->event, NULL);
+}
+
+/*
+ * `from` has ended and everything is delivered. When both have, closing sends
+ * the last FIN. true: the relay goes on.
+ */
+static bool
+pass_fin(struct relay *r, int from)
+{
+	if (r->pumps[!from].eof) {
+		relay_finish(r, r->first_fin == CLIENT ? RELAY_END_CLIENT
+						       : RELAY_END_TARGET);
+		return false;
+	}
+	r->first_fin = (uint8_t)from;
+	(void)stream_shutdown_write(&r->sides[!from].stream);
+	relay_schedule(r, r->moved_s);
+	return true;
+}
+
+/* Runs the pump out of side `from`. false: the relay has ended, and may be
+ * gone. */
+static bool
+move(struct relay *r, int from)
+{
+	struct pump *p = &r->pumps[from];
+
+	if (p->eof)
+		return true;
+	switch (pump_run(p, &r->room->pump)) {
+	case PUMP_WAIT_READ: case PUMP_WAIT_WRITE:
+		return true;
+	case PUMP_AGAIN:	/* the loop may not know of bytes inside TLS */
+		if (!p->from->ops->spliceable && r->sides[from].wants != 0)
+			event_active(&r->sides[from].event, EV_READ, 0);
+		return true;
+	case PUMP_EOF:
+		return pass_fin(r, from);
+	case PUMP_FROM_FAILED:
+		relay_finish(r, end_of_error(from, errno));
+		return false;
+	case PUMP_TO_FAILED:
+		relay_finish(r, end_of_error(!from, errno));
+		return false;
+	case PUMP_NO_MEMORY:
+		break;
+	}
+	relay_finish(r, RELAY_END_ERROR);
+	return false;
+}
+
+static void
+on_socket(evutil_socket_t fd, short what, void *arg)
+{
+	struct side *s = arg;
+	int i = s->index;
+	struct relay *r = container_of(s - i, struct relay, sides);
+
+	(void)fd;
+	r->moved_s = now_s();
+	if ((what & EV_READ) && !move(r, i))
+		return;
+	if ((what & EV_WRITE) && !move(r, !i))
+		return;
+	side_watch(r, CLIENT);
+	side_watch(r, TARGET);
+}
+
+/* ----------------------------------------------------------------- room */
+
+/* A deadline may have come. Ends the relay, or puts it back. */
+static void
+relay_look(struct relay *r, uint64_t now)
+{
+	if (!r->settled && now >= r->begun_s + SETTLED_S)
+		relay_settle(r);
+	if (now >= silence_due(r))
+		relay_finish(r, is_half_open(r) ? RELAY_END_HALF_OPEN
+						: RELAY_END_IDLE);
+	else if (now >= relay_due(r))
+		relay_finish(r, RELAY_END_LIFETIME);
+	else
+		relay_schedule(r, now);
+}
+
+void
+relay_room_expire(struct relay_room *room)
+{
+	uint64_t now = now_s();
+	struct wheel_entry *e;
+
+	room->timer_at = 0;	/* do not arm for each that goes back */
+	while ((e = wheel_take(&room->wheel, now)) != NULL)
+		relay_look(container_of(e, struct relay, entry), now);
+	room_arm(room);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	relay_room_expire(arg);
+}
+
+/* Rounds up: no session ends before its time. */
+static uint64_t
+seconds(uint64_t ms)
+{
+	return (ms + 999) / 1000;
+}
+
+static void
+room_configure(struct relay_room *room, const struct proxy_config *cfg)
+{
+	room->pump.splice_after = (uint32_t)cfg->relay_splice_after;
+	room->idle_s = seconds(cfg->timeouts_idle);
+	room->half_open_s = seconds(cfg->timeouts_half_open);
+	room->lifetime_s = seconds(cfg->timeouts_lifetime);
+	room->keepalive_s = (int)seconds(cfg->timeouts_keepalive);
+	room->user_timeout_ms = (int)cfg->timeouts_user_timeout;
+}
+
+struct relay_room *
+relay_room_new(struct event_base *base, const struct proxy_config *cfg)
+{
+	struct relay_room *room = xcalloc(1, sizeof(*room));
+	size_t max = cfg->limits_sessions;
+
+	room->base = base;
+	room->pump.size = cfg->relay_buffer;
+	room->pump.buffer = xmalloc(room->pump.size);
+	pipes_init(&room->pump.pipes);
+	wheel_init(&room->wheel, now_s());
+	room->timer_at = WHEEL_NEVER;
+	event_assign(&room->timer, base, -1, 0, on_timer, room);
+	room->relays = pool_new(sizeof(struct relay), max > 0 ? max
+							      : RELAYS_MAX);
+	room_configure(room, cfg);
+	return room;
+}
+
+void
+relay_room_reload(struct relay_room *room, const struct proxy_config *cfg)
+{
+	room_configure(room, cfg);
+	wheel_hurry(&room->wheel);
+	room_arm(room);
+}
+
+void
+relay_room_free(struct relay_room **roomp)
+{
+	struct relay_room *room = *roomp;
+
+	if (room == NULL)
+		return;
+	event_del(&room->timer);
+	pool_free(&room->relays);
+	pipes_fini(&room->pump.pipes);
+	free(room->pump.buffer);
+	free(room);
+	*roomp = NULL;
+}
+
+/* ---------------------------------------------------------------- relay */
+
+static void
+side_init(struct relay *r, int i, struct stream stream)
+{
+	r->sides[i].index = (uint8_t)i;
+	r->sides[i].stream = stream;
+	r->pumps[i].from = &r->sides[i].stream;
+	r->pumps[i].to = &r->sides[!i].stream;
+}
+
+/*
+ * Writes the early bytes at once if the target takes them. Whatever is wrong
+ * with the target shows again when the loop finds it writable.
+ */
+static bool
+send_early(struct relay *r, const void *early, size_t len)
+{
+	struct pump *up = &r->pumps[CLIENT];
+	ssize_t n = len == 0 ? 0 : stream_write(up->to, early, len);
+
+	if (n < 0)
+		n = 0;
+	up->bytes = (uint64_t)n;
+	return pump_keep(up, (const char *)early + n, len - (size_t)n);
+}
+
+struct relay *
+relay_new(struct relay_room *room, struct stream client, struct stream target,
+    const void *early, size_t early_len, relay_done_fn *done, void *arg)
+{
+	struct relay *r = pool_get(room->relays);
+
+	if (r == NULL)
+		return NULL;
+	r->room = room;
+	r->done = done;
+	r->arg = arg;
+	r->begun_s = r->moved_s = now_s();
+	side_init(r, CLIENT, client);
+	side_init(r, TARGET, target);
+	if (!send_early(r, early, early_len)) {
+		pool_put(room->relays, r);
+		return NULL;
+	}
+	relay_schedule(r, r->begun_s);
+	side_watch(r, CLIENT);
+	side_watch(r, TARGET);
+	return r;
+}
+
+struct relay_bytes
+relay_count(const struct relay *r)
+{
+	return (struct relay_bytes){
+		.up = r->pumps[CLIENT].bytes, .down = r->pumps[TARGET].bytes,
+	};
+}
+
+void
+relay_free(struct relay **rp, bool abort)
+{
+	struct relay *r = *rp;
+
+	if (r == NULL)
+		return;
+	relay_stop(r);
+	for (int i = 0; i < 2; i++)
+		stream_close(&r->sides[i].stream, abort);
+	pool_put(r->room->relays, r);
+	*rp = NULL;
+}
