@@ -16,8 +16,9 @@
 #define SESSIOND_STORE_H
 
 #include "audit/batch.h"
-#include "audit/record.h"
 #include "base/err.h"
+
+struct store;
 
 enum store_result {
 	STORE_OK,
@@ -49,8 +50,8 @@ struct store_stream {
 
 #define STORE_NULL UINT64_MAX	/* a number that is not known */
 
-/* A session that runs (store_ops.put_active) or ended (add_sessions). Empty
- * text is NULL in the database. */
+/* A session that runs (put_active) or ended (add_sessions). Empty text is NULL
+ * in the database; numbers are below 2^63, or STORE_NULL. */
 struct store_session {
 	struct id id, stream;
 	uint64_t seq;			/* last_seq, close_seq */
@@ -137,20 +138,18 @@ struct store_ops {
 	 * is not above last_seq.
 	 */
 	enum store_result (*put_active)(struct store *s,
-	    struct store_session *rows, size_t n);
-	/* Takes running sessions of `stream` away; others are left. */
-	enum store_result (*delete_active)(struct store *s,
-	    const struct id *stream, const struct id *ids, size_t n);
-	/* Adds ended sessions. Refused are an id that has ended and one that
-	 * runs under another stream. */
+	    struct store_session *const *rows, size_t n);
+	/* Adds ended sessions and takes the running row of each away. Refused
+	 * are an id that has ended and one that runs under another stream. */
 	enum store_result (*add_sessions)(struct store *s,
-	    struct store_session *rows, size_t n);
+	    struct store_session *const *rows, size_t n);
 	/* Calls `fn` with each running session of `stream`, in order of id;
 	 * the row is borrowed until fn returns, which may not use the store. */
 	enum store_result (*each_active)(struct store *s,
 	    const struct id *stream,
 	    void (*fn)(void *arg, const struct store_session *row), void *arg);
 
+	/* Sums stop at the greatest number the database can hold. */
 	enum store_result (*add_rollups)(struct store *s,
 	    const struct store_rollup *rows, size_t n);
 	enum store_result (*add_gap)(struct store *s,
@@ -168,7 +167,7 @@ struct store_ops {
 	enum store_result (*delete_old)(struct store *s,
 	    enum store_history what, uint64_t before_us, unsigned max,
 	    unsigned *deleted);
-	/* Outside a transaction: gives freed room back, a slice of it. */
+	/* Outside a transaction: gives a slice of freed room back. */
 	enum store_result (*tidy)(struct store *s);
 
 	/* The words of the last failure. */

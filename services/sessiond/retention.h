@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * retention: removes what is older than the configuration keeps.
+ *
+ * In slices of RETENTION_SLICE rows by key, a transaction each, so that the
+ * writer can store batches in between. Belongs to the writer thread.
+ */
+#ifndef SESSIOND_RETENTION_H
+#define SESSIOND_RETENTION_H
+
+#include "sessiond/store.h"
+
+#define RETENTION_SLICE 5000
+
+struct retention {
+	uint32_t session_days, rollup_days;	/* 0: for ever */
+	/* of the round under way */
+	enum store_history at;
+};
+
+/* Begins a round. */
+void retention_start(struct retention *r);
+/* One slice. `more`: the round is not over. `dropped`: sessions removed. After
+ * a failure the same slice is tried again. */
+enum store_result retention_step(struct retention *r, struct store *s,
+    uint64_t now_us, bool *more, unsigned *dropped) MUST_CHECK;
+
+#endif

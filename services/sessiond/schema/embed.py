@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Turns numbered .sql files into a C array of migrations.
+
+usage: embed.py OUT FILE...    (the files in the order of their numbers)
+"""
+import hashlib
+import pathlib
+import sys
+
+HEAD = """/* SPDX-License-Identifier: MIT */
+/* Made by schema/embed.py. */
+#include "sessiond/store_sqlite.h"
+
+const struct store_migration store_sqlite_migrations[] = {
+"""
+
+
+def literal(text):
+    """A C string literal, a source line each."""
+    out = []
+    for line in text.splitlines():
+        quoted = line.replace("\\", "\\\\").replace('"', '\\"')
+        out.append('\t  "%s\\n"' % quoted.replace("\t", "\\t"))
+    return "\n".join(out)
+
+
+def main():
+    out, files = sys.argv[1], [pathlib.Path(f) for f in sys.argv[2:]]
+    rows = []
+    for want, path in enumerate(files, 1):
+        number, _, name = path.stem.partition("_")
+        if int(number) != want:
+            sys.exit(f"{path}: expected number {want}")
+        data = path.read_bytes()
+        rows.append('\t{ %d, "%s", "%s",\n%s },\n' % (
+            want, name, hashlib.sha256(data).hexdigest(),
+            literal(data.decode("utf-8"))))
+    tail = "\t{ 0 },\n};\n"
+    pathlib.Path(out).write_text(HEAD + "".join(rows) + tail)
+
+
+main()

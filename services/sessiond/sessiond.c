@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "sessiond/sessiond.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "msg/topic.h"
+#include "sessiond/metrics.h"
+#include "sessiond/store.h"
+#include "sessiond/writer.h"
+
+#define EVENTS_QUEUE 256	/* messages, audit.md section 11 */
+
+struct sessiond {
+	struct service_context *context;
+	struct store *store;
+	struct writer *writer;
+	struct topic_sub *events;
+	struct metrics_cells *events_cells;	/* the events thread's */
+};
+
+static struct writer_limits
+limits_of(const struct sessiond_config *c)
+{
+	return (struct writer_limits){
+		.batch_size = c->batch_size,
+		.batch_interval_ms = c->batch_interval,
+		.retention_days = c->retention_days,
+		.rollup_days = c->rollup_days,
+		.maintenance_interval_ms = c->maintenance_interval,
+		.lost_after_ms = c->lost_after,
+	};
+}
+
+/* Writer thread. */
+static void
+on_health(void *arg, const char *why)
+{
+	struct sessiond *d = arg;
+
+	service_not_ready(d->context, "database", why);
+}
+
+/* The thread of the subscription. */
+static void
+on_batch(void *arg, struct str message)
+{
+	struct sessiond *d = arg;
+	enum batch_fate fate;
+
+	if (d->events_cells == NULL)
+		d->events_cells = metrics_thread(service_metrics(d->context));
+	switch (writer_offer(d->writer, message)) {
+	case WRITER_TAKEN:
+		return;
+	case WRITER_FULL:
+		fate = BATCH_DROPPED;
+		log_warn(NULL, "batch_dropped", log_str("reason", "queue"),
+		    log_u64("bytes", message.len));
+		break;
+	case WRITER_MALFORMED:
+	default:
+		fate = BATCH_MALFORMED;
+		log_warn(NULL, "batch_malformed",
+		    log_u64("bytes", message.len));
+		break;
+	}
+	metrics_add(d->events_cells, M_audit_batches_total, fate, 1);
+}
+
+static int
+open_events(struct sessiond *d, struct err *err)
+{
+	struct service_context *c = d->context;
+	const struct settings *s = service_settings(c);
+	struct topic_options o = {
+		.address = service_bus(c, "events"),
+		.name = "events",
+		.listen = true,
+		.max_message = s->bus.max_batch,
+		.reconnect_max_ms = (uint32_t)s->bus.reconnect_max,
+		.queue = EVENTS_QUEUE,
+		.group = service_bus_group(c),
+	};
+
+	return topic_sub_open(&d->events, &o, on_batch, d, err);
+}
+
+int
+sessiond_start(struct service_context *c, struct err *err)
+{
+	const struct sessiond_config *cfg = &service_settings(c)->sessiond;
+	struct writer_limits limits = limits_of(cfg);
+	struct sessiond *d = xcalloc(1, sizeof(*d));
+	struct writer_options o = {
+		.metrics = service_metrics(c),
+		.queue_bytes = cfg->queue,
+		.on_health = on_health,
+		.arg = d,
+	};
+
+	d->context = c;
+	service_set_data(c, d);
+	if (store_open(&d->store, cfg->database, cfg->state_dir, err) == 0 &&
+	    writer_start(&d->writer, d->store, &o, &limits, err) == 0 &&
+	    open_events(d, err) == 0)
+		return 0;
+	sessiond_stop(c);
+	return -1;
+}
+
+int
+sessiond_reload(struct service_context *c, const struct settings *next,
+    struct err *err)
+{
+	struct sessiond *d = service_data(c);
+	struct writer_limits limits = limits_of(&next->sessiond);
+
+	(void)err;
+	writer_set_limits(d->writer, &limits);
+	return 0;
+}
+
+void
+sessiond_stop(struct service_context *c)
+{
+	struct sessiond *d = service_data(c);
+
+	topic_sub_close(&d->events);
+	writer_stop(&d->writer);
+	store_close(&d->store);
+	free(d);
+	service_set_data(c, NULL);
+}
+
+int
+sessiond_check(const struct settings *s, struct err *err)
+{
+	return store_check(s->sessiond.database, s->sessiond.state_dir, err);
+}

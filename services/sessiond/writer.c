@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The queue and the limits are guarded by `lock`. All else belongs to the
+ * writer thread: it takes a group of batches out of the queue, applies it
+ * until it is done, and frees it. What it holds still counts as waiting.
+ */
+#include "sessiond/writer.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "sessiond/apply.h"
+#include "sessiond/metrics.h"
+#include "sessiond/retention.h"
+
+#define GROUP_BYTES ((size_t)8 * 1024 * 1024)
+#define GROUP_BATCHES 4096
+#define PAUSE_FIRST_MS 50
+#define PAUSE_MAX_MS 5000
+#define STREAMS_COUNTED_MS 5000
+#define IDLE_MS 1000
+
+struct item {
+	struct list link;
+	struct apply_batch work;
+	size_t bytes;		/* what it takes from the queue's room */
+	uint64_t came_ms, came_wall_us;
+};
+
+struct writer {
+	struct store *store;
+	struct writer_options options;
+	struct apply *apply;
+	struct metrics_cells *cells;
+	struct retention retention;
+	pthread_t thread;
+	uint64_t started_ms;
+	/* maintenance */
+	bool round;			/* a round of retention is under way */
+	uint64_t next_round_ms, next_count_ms;
+	bool failing;
+
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct list queue;
+	size_t bytes, records;		/* in the queue */
+	size_t held;			/* bytes of the group under way */
+	struct writer_limits limits;
+	bool stopping;
+};
+
+/* One block: the item, the array of records, the message. */
+static struct item *
+item_new(const struct batch *b, struct str message)
+{
+	size_t head = sizeof(struct item), array = b->n * sizeof(struct str);
+	struct item *it = xmalloc(head + array + message.len);
+	struct str *records = (struct str *)(void *)((char *)it + head);
+	char *copy = (char *)it + head + array;
+
+	memcpy(copy, message.ptr, message.len);
+	*it = (struct item){ .bytes = head + array + message.len };
+	for (unsigned i = 0; i < b->n; i++)
+		records[i] = (struct str){
+			copy + (b->records[i].ptr - message.ptr),
+			b->records[i].len };
+	it->work.batch = *b;
+	it->work.batch.records = records;
+	it->work.batch.memory = NULL;
+	it->came_ms = clock_mono_ms();
+	it->came_wall_us = clock_wall_us();
+	return it;
+}
+
+enum writer_offer
+writer_offer(struct writer *w, struct str message)
+{
+	struct batch b;
+	struct item *it;
+	bool room;
+
+	if (batch_check(&b, message) < 0)
+		return WRITER_MALFORMED;
+	it = item_new(&b, message);
+	batch_fini(&b);
+	pthread_mutex_lock(&w->lock);
+	room = w->bytes + w->held + it->bytes <= w->options.queue_bytes;
+	if (room) {
+		list_push(&w->queue, &it->link);
+		w->bytes += it->bytes;
+		w->records += it->work.batch.n;
+		pthread_cond_signal(&w->wake);
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (!room)
+		free(it);
+	return room ? WRITER_TAKEN : WRITER_FULL;
+}
+
+/* Sleeps until something is offered, a stop, or `ms`. Under the lock. */
+static void
+wait_ms(struct writer *w, uint64_t ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += (time_t)(ms / 1000);
+	t.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(&w->wake, &w->lock, &t);
+}
+
+/* How long until a group is due; 0: now. Under the lock. */
+static uint64_t
+due_in(const struct writer *w)
+{
+	const struct item *oldest;
+	uint64_t age;
+
+	if (list_empty(&w->queue))
+		return IDLE_MS;
+	if (w->stopping || w->records >= w->limits.batch_size ||
+	    w->bytes >= GROUP_BYTES)
+		return 0;
+	oldest = container_of(w->queue.next, struct item, link);
+	age = clock_mono_ms() - oldest->came_ms;
+	return age >= w->limits.batch_interval_ms ? 0 :
+	    w->limits.batch_interval_ms - age;
+}
+
+/* Takes out what makes one transaction. Under the lock. */
+static size_t
+take_group(struct writer *w, struct list *group)
+{
+	size_t n = 0;
+
+	list_init(group);
+	while (!list_empty(&w->queue) && w->held < GROUP_BYTES &&
+	    n < GROUP_BATCHES) {
+		struct list *l = list_pop(&w->queue);
+		struct item *it = container_of(l, struct item, link);
+
+		list_push(group, l);
+		w->bytes -= it->bytes;
+		w->records -= it->work.batch.n;
+		w->held += it->bytes;
+		n++;
+	}
+	return n;
+}
+
+static void
+show_queue(struct writer *w, const struct list *group)
+{
+	uint64_t oldest = 0;
+	size_t bytes;
+
+	if (!list_empty(group))
+		oldest = container_of(group->next, struct item, link)
+		    ->came_wall_us;
+	pthread_mutex_lock(&w->lock);
+	bytes = w->bytes + w->held;
+	pthread_mutex_unlock(&w->lock);
+	metrics_gauge_set(w->cells, M_audit_oldest_unstored_timestamp_seconds,
+	    0, (int64_t)(oldest / 1000000));
+	metrics_gauge_set(w->cells, M_audit_queue_bytes, 0, (int64_t)bytes);
+}
+
+/* Tells the world when the database began to fail, and when it healed. */
+static void
+note_result(struct writer *w, enum db_operation op, enum store_result r,
+    uint64_t began_us)
+{
+	metrics_observe(w->cells, M_db_batch_duration_seconds, op,
+	    (double)(clock_mono_us() - began_us) / 1e6);
+	metrics_gauge_set(w->cells, M_db_up, 0, r == STORE_OK);
+	if (r == STORE_OK) {
+		if (w->failing) {
+			log_info(NULL, "database_healed");
+			w->options.on_health(w->options.arg, NULL);
+		}
+		w->failing = false;
+		return;
+	}
+	metrics_add(w->cells, M_db_errors_total, r - 1, 1);
+	log_error(NULL, "database_failed",
+	    log_str("class", store_result_name(r)),
+	    log_str("error", w->store->ops->message(w->store)));
+	w->failing = true;
+	w->options.on_health(w->options.arg,
+	    w->store->ops->message(w->store));
+}
+
+/* Pauses after a failure; false: the daemon stops, give up. */
+static bool
+pause_for(struct writer *w, uint64_t *pause_ms)
+{
+	uint64_t until = clock_mono_ms() + *pause_ms, now;
+	bool go_on;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->stopping && (now = clock_mono_ms()) < until)
+		wait_ms(w, until - now);
+	go_on = !w->stopping;
+	pthread_mutex_unlock(&w->lock);
+	*pause_ms = *pause_ms * 2 < PAUSE_MAX_MS ? *pause_ms * 2 :
+	    PAUSE_MAX_MS;
+	return go_on;
+}
+
+static void
+free_group(struct writer *w, struct list *group)
+{
+	struct list *l;
+
+	while ((l = list_pop(group)) != NULL)
+		free(container_of(l, struct item, link));
+	pthread_mutex_lock(&w->lock);
+	w->held = 0;
+	pthread_mutex_unlock(&w->lock);
+	show_queue(w, group);
+}
+
+static void
+store_group(struct writer *w, struct list *group, size_t n)
+{
+	struct apply_batch **batches = xreallocarray(NULL, n,
+	    sizeof(*batches));
+	uint64_t pause_ms = PAUSE_FIRST_MS;
+	size_t i = 0;
+
+	list_for_each(l, group)
+		batches[i++] = &container_of(l, struct item, link)->work;
+	show_queue(w, group);
+	for (;;) {
+		uint64_t began = clock_mono_us();
+		enum store_result r = apply_batches(w->apply, batches, n);
+
+		note_result(w, DB_APPLY, r, began);
+		if (r == STORE_OK)
+			break;
+		if (!pause_for(w, &pause_ms)) {
+			log_error(NULL, "batches_given_up",
+			    log_u64("batches", n));
+			break;
+		}
+	}
+	free(batches);
+	free_group(w, group);
+}
+
+static void
+count_streams(struct writer *w)
+{
+	for (unsigned st = STREAM_LIVE; st <= STREAM_LOST; st++) {
+		uint64_t n;
+
+		if (w->store->ops->count_streams(w->store,
+		        (enum store_stream_state)st, &n) == STORE_OK)
+			metrics_gauge_set(w->cells, M_audit_streams,
+			    st - STREAM_LIVE, (int64_t)n);
+	}
+}
+
+/* Proxies can only be silent while there was somebody to talk to. */
+static enum store_result
+close_lost(struct writer *w, const struct writer_limits *l, bool *more)
+{
+	*more = false;
+	if (clock_mono_ms() - w->started_ms < l->lost_after_ms)
+		return STORE_OK;
+	return apply_lost(w->apply, clock_wall_us() - l->lost_after_ms * 1000,
+	    more);
+}
+
+/* One slice of what is due. */
+static void
+maintain(struct writer *w, const struct writer_limits *l)
+{
+	uint64_t now = clock_mono_ms(), began = clock_mono_us();
+	enum db_operation op = DB_RETENTION;
+	unsigned dropped = 0;
+	enum store_result r;
+	bool more = false;
+
+	if (now >= w->next_count_ms) {
+		w->next_count_ms = now + STREAMS_COUNTED_MS;
+		count_streams(w);
+	}
+	if (!w->round && now < w->next_round_ms)
+		return;
+	if (!w->round)
+		retention_start(&w->retention);
+	w->round = true;
+	w->retention.session_days = l->retention_days;
+	w->retention.rollup_days = l->rollup_days;
+	r = retention_step(&w->retention, w->store, clock_wall_us(), &more,
+	    &dropped);
+	metrics_add(w->cells, M_db_retention_dropped_total, 0, dropped);
+	if (r == STORE_OK && !more) {
+		op = DB_LOST;
+		r = close_lost(w, l, &more);
+	}
+	note_result(w, op, r, began);
+	if (r != STORE_OK || !more) {
+		w->round = false;
+		w->next_round_ms = now + (r == STORE_OK ?
+		    l->maintenance_interval_ms : PAUSE_MAX_MS);
+	}
+}
+
+static void *
+run(void *arg)
+{
+	struct writer *w = arg;
+	bool stopping = false;
+
+	w->cells = metrics_thread(w->options.metrics);
+	w->apply = apply_new(w->store, w->cells);
+	metrics_gauge_set(w->cells, M_db_up, 0, 1);
+	while (!stopping) {
+		struct writer_limits limits;
+		struct list group;
+		uint64_t ms;
+		size_t n = 0;
+
+		pthread_mutex_lock(&w->lock);
+		if (!w->stopping && (ms = due_in(w)) > 0 && !w->round)
+			wait_ms(w, ms);
+		list_init(&group);
+		if (due_in(w) == 0)
+			n = take_group(w, &group);
+		stopping = w->stopping && list_empty(&w->queue);
+		limits = w->limits;
+		pthread_mutex_unlock(&w->lock);
+		if (n > 0)
+			store_group(w, &group, n);
+		if (!stopping)
+			maintain(w, &limits);
+	}
+	apply_free(&w->apply);
+	return NULL;
+}
+
+int
+writer_start(struct writer **out, struct store *s,
+    const struct writer_options *o, const struct writer_limits *l,
+    struct err *err)
+{
+	struct writer *w = xcalloc(1, sizeof(*w));
+	pthread_condattr_t attr;
+	int rv;
+
+	w->store = s;
+	w->options = *o;
+	w->limits = *l;
+	w->started_ms = clock_mono_ms();
+	list_init(&w->queue);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	if ((rv = pthread_create(&w->thread, NULL, run, w)) != 0) {
+		free(w);
+		return err_set(err, "cannot start a thread: %s",
+		    strerror(rv));
+	}
+	*out = w;
+	return 0;
+}
+
+void
+writer_set_limits(struct writer *w, const struct writer_limits *l)
+{
+	pthread_mutex_lock(&w->lock);
+	w->limits = *l;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void
+writer_stop(struct writer **wp)
+{
+	struct writer *w = *wp;
+
+	if (w == NULL)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stopping = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+	*wp = NULL;
+}
