@@ -21,7 +21,8 @@
 #include "msg/bus.h"
 
 #define CONTEXTS_MAX 1024
-/* A peer that does not read its answers gives the context back after this. */
+/* A peer that does not read its answers for so long is closed: it holds a
+ * context, which all peers share. */
 #define SEND_TIMEOUT_MS 2000
 
 enum phase { PHASE_RECEIVING, PHASE_HANDLING, PHASE_SENDING };
@@ -31,6 +32,7 @@ struct rpc_request {
 	nng_ctx ctx;
 	nng_aio *aio;
 	enum phase phase;
+	nng_pipe pipe;			/* the asker's */
 	nng_msg *msg;			/* the request, while it is handled */
 	nng_msg *spare;			/* memory for the next answer */
 	struct envelope envelope;	/* borrows from msg */
@@ -108,19 +110,30 @@ handle(struct rpc_request *r)
 }
 
 static void
+drop_answer(struct rpc_request *r, int rv)
+{
+	nng_msg_free(nng_aio_get_msg(r->aio));
+	nng_aio_set_msg(r->aio, NULL);
+	if (rv == NNG_ETIMEDOUT) {
+		log_warn(NULL, "rpc_peer_does_not_read",
+		    log_str("socket", r->server->name));
+		nng_pipe_close(r->pipe);
+	}
+}
+
+static void
 on_event(void *arg)
 {
 	struct rpc_request *r = arg;
 	int rv = nng_aio_result(r->aio);
 
-	if (r->phase == PHASE_SENDING && rv != 0) {
-		nng_msg_free(nng_aio_get_msg(r->aio));
-		nng_aio_set_msg(r->aio, NULL);
-	}
+	if (r->phase == PHASE_SENDING && rv != 0)
+		drop_answer(r, rv);
 	if (rv == NNG_ECLOSED) {
 		end(r);
 	} else if (r->phase == PHASE_RECEIVING && rv == 0) {
 		r->msg = nng_aio_get_msg(r->aio);
+		r->pipe = nng_msg_get_pipe(r->msg);
 		nng_aio_set_msg(r->aio, NULL);
 		handle(r);
 	} else {
