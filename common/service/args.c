@@ -83,7 +83,8 @@ take(struct args *a, char **argv, int *i, struct err *err)
 int
 args_parse(struct args *out, int argc, char **argv, struct err *err)
 {
-	*out = (struct args){ .set = xcalloc((size_t)argc + 1, sizeof(char *)) };
+	*out = (struct args){ 0 };
+	out->set = xcalloc((size_t)argc + 1, sizeof(*out->set));
 	for (int i = 1; i < argc; i++)
 		if (take(out, argv, &i, err) != 0) {
 			args_fini(out);

@@ -11,9 +11,11 @@
  *	stop()
  *
  * Signals are blocked in every thread and read from a signalfd on the main
- * thread: SIGTERM and SIGINT ask the daemon to stop, SIGHUP to reload. Arguments:
- * --config FILE, --check, --print-config, --set key=value, --health, --help,
- * --version. Exit codes: 0, 1 error, 2 usage, 78 bad configuration.
+ * thread: SIGTERM and SIGINT ask the daemon to stop, SIGHUP to reload. A
+ * program started by exec inherits that mask and unblocks what it wants.
+ * Arguments: --config FILE, --check, --print-config, --set key=value, --health,
+ * --help, --version. Exit codes: 0, 1 error, 2 usage, 78 bad configuration.
+ * Besides the daemon's own, /metrics has those of service_metrics.def.
  */
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H

@@ -69,13 +69,14 @@ service_metrics_new(struct service_context *c)
 void
 service_metrics_loaded(struct service_context *c, bool taken)
 {
-	metrics_gauge_set(c->cells,
-	    index_of(c, SERVICE_METRIC_config_last_reload_successful), 0,
-	    taken);
+	const enum service_metric
+	    result = SERVICE_METRIC_config_last_reload_successful,
+	    when = SERVICE_METRIC_config_last_reload_success_timestamp_seconds;
+
+	metrics_gauge_set(c->cells, index_of(c, result), 0, taken);
 	if (taken)
-		metrics_gauge_set(c->cells, index_of(c,
-		    SERVICE_METRIC_config_last_reload_success_timestamp_seconds),
-		    0, (int64_t)(clock_wall_us() / 1000000));
+		metrics_gauge_set(c->cells, index_of(c, when), 0,
+		    (int64_t)(clock_wall_us() / 1000000));
 }
 
 void
