@@ -301,6 +301,10 @@ live_add(struct live *l, const struct live_source *from, uint64_t seq,
 		result = add_update(l, from, seq, body, &rec.update);
 		break;
 	case RECORD_END:
+		if (rec.end.reason.len == 0) {
+			result = LIVE_MALFORMED;
+			break;
+		}
 		end->reason = arena_str(l->arena, rec.end.reason);
 		end->counters_lower_bound = rec.end.counters_lower_bound;
 		result = LIVE_END;

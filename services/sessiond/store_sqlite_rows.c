@@ -8,7 +8,12 @@
 
 #include <string.h>
 
-enum column_kind { COLUMN_ID, COLUMN_NUMBER, COLUMN_TEXT, COLUMN_BLOB };
+enum column_kind {
+	COLUMN_ID, COLUMN_NUMBER,
+	COLUMN_TEXT,	/* empty is NULL */
+	COLUMN_NAME,	/* never NULL */
+	COLUMN_BLOB,
+};
 
 /* Tables that have the column. */
 #define IN_ACTIVE 1u
@@ -39,7 +44,7 @@ static const struct column columns[] = {
 	{ "last_seq", COLUMN_NUMBER, IN_ACTIVE, AT(seq),
 	  "excluded.last_seq" },
 	{ "close_seq", COLUMN_NUMBER, IN_SESSION, AT(seq), NULL },
-	{ "proxy", COLUMN_TEXT, IN_BOTH, AT(proxy), NULL },
+	{ "proxy", COLUMN_NAME, IN_BOTH, AT(proxy), NULL },
 	{ "listener", COLUMN_TEXT, IN_BOTH, AT(listener), NULL },
 	{ "username", COLUMN_TEXT, IN_BOTH, AT(user), NULL },
 	{ "groups", COLUMN_TEXT, IN_BOTH, AT(groups), NULL },
@@ -67,7 +72,7 @@ static const struct column columns[] = {
 	{ "packets_down", COLUMN_NUMBER, IN_BOTH, AT(packets_down),
 	  MAX("packets_down") },
 	{ "status", COLUMN_NUMBER, IN_SESSION, AT(status), NULL },
-	{ "close_reason", COLUMN_TEXT, IN_SESSION, AT(close_reason), NULL },
+	{ "close_reason", COLUMN_NAME, IN_SESSION, AT(close_reason), NULL },
 	{ "close_detail", COLUMN_TEXT, IN_SESSION, AT(close_detail), NULL },
 	{ "reply_code", COLUMN_NUMBER, IN_SESSION, AT(reply_code), NULL },
 	{ "setup_us", COLUMN_NUMBER, IN_SESSION, AT(setup_us), NULL },
@@ -162,6 +167,10 @@ bind_column(sqlite3_stmt *st, int at, const struct column *c,
 		else
 			sqlite3_bind_int64(st, at, (sqlite3_int64)*n);
 		break;
+	case COLUMN_NAME:
+		sqlite3_bind_text(st, at, s->len > 0 ? s->ptr : "",
+		    (int)s->len, SQLITE_STATIC);
+		break;
 	case COLUMN_TEXT:
 		if (s->len == 0)
 			sqlite3_bind_null(st, at);
@@ -209,6 +218,7 @@ read_column(sqlite3_stmt *st, int at, const struct column *c,
 		    STORE_NULL : (uint64_t)sqlite3_column_int64(st, at);
 		break;
 	case COLUMN_TEXT:
+	case COLUMN_NAME:
 	case COLUMN_BLOB:
 		*(struct str *)field = (struct str){ p, len };
 		break;

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * helper: what the tests of sessiond share: a database in a directory of its
+ * own, records and batches, and a look at the rows.
+ */
+#ifndef TESTS_SESSIOND_HELPER_H
+#define TESTS_SESSIOND_HELPER_H
+
+#include <sqlite3.h>
+
+#include "audit/batch.h"
+#include "audit/record.h"
+#include "sessiond/apply.h"
+#include "sessiond/store.h"
+
+#define TEST_NOW_US UINT64_C(1790000000000000)
+
+/* A store in a new directory, and a second, reading connection. */
+struct base {
+	char dir[64], path[96];
+	struct store *store;
+	sqlite3 *reader;
+};
+
+void base_open(struct base *b);
+/* Closes the store and opens it again, as after a crash. */
+void base_reopen(struct base *b);
+void base_close(struct base *b);
+void remove_dir(const char *dir);
+
+/* The one value of a query; NULL is "NULL". Valid until the next call. */
+const char *base_text(struct base *b, const char *sql);
+int64_t base_number(struct base *b, const char *sql);
+
+/* The n-th id of a family; its millisecond is started_ms_of(n). */
+struct id id_of(unsigned family, unsigned n);
+struct id stream_of(unsigned n);
+uint64_t started_ms_of(unsigned n);
+
+/* A session with every field set, borrowed constants but for id and time. */
+struct record_session session_of(unsigned family, unsigned n);
+
+/* Bodies and batches are the caller's to free. */
+struct body {
+	size_t len;
+	char bytes[RECORD_MAX];
+};
+struct body *body_open(unsigned family, unsigned n);
+struct body *body_update(unsigned family, unsigned n, uint64_t bytes_up);
+struct body *body_close(unsigned family, unsigned n, uint64_t bytes_up);
+struct body *body_reject(unsigned family, unsigned n, const char *user);
+struct body *body_end(const char *reason);
+struct body *body_raw(const void *p, size_t len);
+struct body *body_session(enum record_type type,
+    const struct record_session *s);
+
+/* A batch as apply takes it, with copies of the bodies. */
+struct apply_batch *batch_of(const struct id *stream, const char *proxy,
+    uint64_t first_seq, struct body *const *bodies, unsigned n);
+void batch_free(struct apply_batch *b);
+/* The message of a batch; bytes_fini it. */
+struct bytes message_of(const struct id *stream, const char *proxy,
+    uint64_t first_seq, struct body *const *bodies, unsigned n);
+
+/*
+ * A store that passes everything on to another, but fails: the call number
+ * `fail_at` (1 is the next) with `fail_with`, `fail_times` in a row, and as
+ * poison whatever has the user `poison`.
+ */
+struct faulty {
+	struct store store;
+	struct store *inner;
+	unsigned fail_at, fail_times;
+	enum store_result fail_with;
+	const char *poison;
+	unsigned calls, commits;
+};
+void faulty_init(struct faulty *f, struct store *inner);
+
+#endif
