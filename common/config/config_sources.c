@@ -255,10 +255,10 @@ name_from_env(char *out, size_t size, struct str variable)
 {
 	struct str prefix = STR("SALLYPORT_");
 	struct text t = text_on(out, size);
-	bool dots = false;
 
 	if (variable.len < prefix.len ||
-	    memcmp(variable.ptr, prefix.ptr, prefix.len) != 0)
+	    memcmp(variable.ptr, prefix.ptr, prefix.len) != 0 ||
+	    memmem(variable.ptr, variable.len, "__", 2) == NULL)
 		return false;
 	for (size_t i = prefix.len; i < variable.len; i++) {
 		char c = variable.ptr[i];
@@ -266,16 +266,15 @@ name_from_env(char *out, size_t size, struct str variable)
 		if (c == '_' && i + 1 < variable.len &&
 		    variable.ptr[i + 1] == '_') {
 			c = '.';
-			dots = true;
 			i++;
 		} else if (c >= 'A' && c <= 'Z') {
 			c = (char)(c + 32);
 		} else if (c >= 'a' && c <= 'z') {
-			c = (char)(c - 32);	/* not ours: no key has capitals */
+			c = (char)(c - 32);	/* no key has capitals */
 		}
 		text_escaped(&t, (struct str){ &c, 1 });
 	}
-	return dots;
+	return true;
 }
 
 void

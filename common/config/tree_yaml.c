@@ -66,6 +66,9 @@ read_scalar(struct yaml_reader *r, const yaml_event_t *e)
 	struct node *n = node_at(plain ? NODE_PLAIN : NODE_STRING, e);
 
 	n->last_line = mark_line(e->end_mark);
+	/* A block of text ends where the next line begins. */
+	if (e->end_mark.column == 0 && n->last_line > n->line)
+		n->last_line--;
 	if (node_set_text(n, text) < 0) {
 		fail_at(r, e->start_mark, "a NUL in a string");
 		node_free(&n);

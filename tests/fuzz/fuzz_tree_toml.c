@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The input is a file in TOML. */
+#include "fuzz.h"
+#include "fuzz_tree.h"
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	check_tree("a.toml", data, size);
+	return 0;
+}
