@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Measures Sallyport beside the floor and its peers, prints one table and writes
+# it to docs/benchmarks.md. As root (each contestant gets a network namespace).
+#   ./bench.sh              all modes, 3 rounds (about ten minutes)
+#   ./bench.sh quick        1 short round, nothing written
+# The load generator and the floor are in the yardstick's directory:
+# SALLYPORT_YARDSTICK (default: ../shared/bench).
+set -u
+cd "$(dirname "$0")" || exit 1
+top=$PWD
+# shellcheck source=deploy/lib/packages.sh
+. "$top/deploy/lib/packages.sh"
+yardstick=${SALLYPORT_YARDSTICK:-$top/../shared/bench}
+build=${SALLYPORT_BUILD:-$top/build}
+rounds=(--rounds 3 --seconds 4)
+write=(--write "$top/docs/benchmarks.md")
+
+case ${1:-} in
+'') ;;
+quick)
+    rounds=(--rounds 1 --seconds 2)
+    write=()
+    ;;
+-h | --help)
+    sed -n '4,9s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+*)
+    printf 'bench.sh: unknown argument %s; see --help\n' "$1" >&2
+    exit 2
+    ;;
+esac
+[ "$(id -u)" -eq 0 ] || {
+    echo 'bench.sh: must be root, to give each contestant a network namespace' >&2
+    exit 1
+}
+[ -f "$yardstick/sockload.c" ] || {
+    echo "bench.sh: no sockload.c in $yardstick; set SALLYPORT_YARDSTICK" >&2
+    exit 1
+}
+packages_install bench.sh "${packages_build[@]}" "${packages_bench[@]}" || exit 1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+chmod 0755 "$work"
+gcc -O2 -w -o "$work/sockload" "$yardstick/sockload.c" &&
+    gcc -O2 -w -pthread -o "$work/nullproxy" "$yardstick/nullproxy.c" || exit 1
+[ -f "$build/build.ninja" ] || meson setup "$build" >/dev/null || exit 1
+ninja -C "$build" >"$work/build.log" 2>&1 || {
+    tail -n 20 "$work/build.log" >&2
+    exit 1
+}
+SALLYPORT_BUILD=$build /usr/bin/python3 "$top/tests/bench/compare.py" \
+    --work "$work" "${rounds[@]}" "${write[@]}"

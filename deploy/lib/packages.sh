@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+#
+# Debian packages that the build, the tests and the benchmarks need, and one
+# function that installs what is missing. Sourced by run.sh, test.sh, bench.sh.
+
+# shellcheck disable=SC2034
+packages_build=(
+    gcc g++ meson ninja-build pkg-config protobuf-c-compiler
+    libevent-dev libssl-dev libnng-dev libprotobuf-c-dev libjansson-dev
+    libcivetweb-dev libsqlite3-dev libc-ares-dev libtomlplusplus-dev
+    libyaml-dev libcrypt-dev libcap-ng-dev libcmocka-dev python3
+)
+# shellcheck disable=SC2034
+packages_test=(
+    curl iproute2 python3-pytest python3-pytest-xdist sqlite3 shellcheck
+)
+# shellcheck disable=SC2034
+packages_all=(clang libclang-rt-dev)
+# shellcheck disable=SC2034
+packages_bench=(dante-server microsocks iproute2 python3)
+
+# packages_install WHO PACKAGE...   asks apt only when something is missing.
+packages_install() {
+    local who=$1 missing=() p
+    shift
+    for p in "$@"; do
+        dpkg-query -W -f='${Status}\n' "$p" 2>/dev/null |
+            grep -q 'ok installed' || missing+=("$p")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        printf '%s: these Debian packages are missing; as root:\n  apt-get install %s\n' \
+            "$who" "${missing[*]}" >&2
+        return 1
+    fi
+    printf '%s: installing %s\n' "$who" "${missing[*]}" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq >/dev/null 2>&1
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+        {
+            printf '%s: apt-get could not install them; see above\n' "$who" >&2
+            return 1
+        }
+}

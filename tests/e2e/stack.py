@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+"""run.sh as a test sees it, the servers behind it, and waiting without sleeps."""
+import http.server
+import json
+import os
+import pathlib
+import signal
+import socket
+import socketserver
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+DAEMONS = ("proxy", "authd", "acld", "sessiond", "apid")
+# Sanitizers and a busy machine are slow; a hang is what this ends.
+PATIENCE = 60
+
+
+def wait_for(what, condition, seconds=PATIENCE):
+    """The first true value of condition(); fails with `what` after a while."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s for {what}")
+        time.sleep(0.02)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Says the path back; remembers who came."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = f"hello {self.path}\n".encode()
+        self.server.hits.append((self.connection.getsockname()[0], self.path))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+class Web(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+
+class Web6(Web):
+    address_family = socket.AF_INET6
+
+    def server_bind(self):
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        super().server_bind()
+
+
+class Servers:
+    """An HTTP server on every IPv4 and IPv6 address, at one port, and more
+    ports on demand. `hits` is what was reached."""
+
+    def __init__(self):
+        self.hits = []
+        self.running = []
+        self.port = self.add(8000)
+
+    def add(self, port):
+        for kind, host in ((Web, "0.0.0.0"), (Web6, "::")):
+            server = kind((host, port), Handler)
+            server.hits = self.hits
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            self.running.append(server)
+        return port
+
+    def close(self):
+        for server in self.running:
+            server.shutdown()
+            server.server_close()
+
+
+class Stack:
+    def __init__(self, top, state, **environment):
+        self.top = pathlib.Path(top)
+        self.state = pathlib.Path(state)
+        self.socks, self.api_port, self.admin = 1080, 8080, 9181
+        self.environment = environment
+        self.run = None
+        self.errors = None
+
+    # ---- life
+
+    def start(self):
+        self.state.parent.mkdir(parents=True, exist_ok=True)
+        # pytest's directories are 0700; the daemons' user must get through.
+        for parent in [self.state.parent, *self.state.parents]:
+            if parent.stat().st_uid == os.getuid() and parent != parent.parent:
+                parent.chmod(parent.stat().st_mode | 0o011)
+        self.errors = open(self.state.parent / "run.log", "ab")
+        self.run = subprocess.Popen(
+            [self.top / "run.sh"],
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            env=os.environ | {"SALLYPORT_STATE": str(self.state)} | self.environment,
+            text=True,
+            start_new_session=True,
+        )
+        self.banner = []
+        for line in self.run.stdout:
+            self.banner.append(line.rstrip("\n"))
+            if line == "ready\n":
+                break
+        else:
+            raise AssertionError("run.sh ended before ready:\n" + self.log())
+        # Whoever reads no further must not block it.
+        threading.Thread(target=self.drain_output, daemon=True).start()
+        for line in (self.state / "demo.env").read_text().splitlines():
+            name, _, value = line.partition("=")
+            setattr(self, name.removeprefix("SALLYPORT_").lower(), value)
+
+    def drain_output(self):
+        for line in self.run.stdout:
+            self.banner.append(line.rstrip("\n"))
+
+    def stop(self):
+        """SIGTERM to run.sh; its exit code."""
+        self.run.send_signal(signal.SIGTERM)
+        code = self.run.wait(PATIENCE)
+        self.errors.close()
+        self.run.stdout.close()
+        self.run = None
+        return code
+
+    def kill_all(self):
+        os.killpg(self.run.pid, signal.SIGKILL)
+        self.run.wait(PATIENCE)
+        self.errors.close()
+        self.run = None
+
+    def finish(self):
+        if self.run is None:
+            return
+        group = self.run.pid
+        try:
+            assert self.stop() == 0, self.log()
+        finally:
+            try:
+                os.killpg(group, signal.SIGKILL)
+                raise AssertionError("run.sh left processes behind:\n" + self.log())
+            except ProcessLookupError:
+                pass
+        log = self.log()
+        for sign in ("AddressSanitizer", "runtime error:", "LeakSanitizer", "assertion"):
+            assert sign not in log, log
+
+    def log(self):
+        return (self.state.parent / "run.log").read_text(errors="replace")
+
+    def pid(self, daemon):
+        """The process of a daemon of this stack, or None."""
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                stat = (entry / "stat").read_text()
+                name = os.path.basename((entry / "cmdline").read_text().split("\0")[0])
+            except OSError:
+                continue
+            group = int(stat.rpartition(")")[2].split()[2])
+            if group == self.run.pid and name == f"sallyport-{daemon}":
+                return int(entry.name)
+        return None
+
+    # ---- use
+
+    def curl(self, url, *args, password=None, user=None, scheme="socks5h"):
+        proxy = f"{scheme}://{user or self.user}:{password or self.password}@127.0.0.1:{self.socks}"
+        return subprocess.run(
+            ["curl", "-sS", "--max-time", "20", "-x", proxy, *args, url],
+            capture_output=True,
+            text=True,
+        )
+
+    def api(self, path, token=None, raw=False):
+        """(status, JSON) of a GET."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.api_port}{path}",
+            headers={"Authorization": f"Bearer {token or self.token}"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                text = answer.read().decode()
+                return answer.status, text if raw else json.loads(text)
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read().decode())
+
+    def history(self, query=""):
+        status, page = self.api(f"/api/sessions/history?limit=1000{query}")
+        assert status == 200, page
+        return page["items"]
+
+    def wait_history(self, n, query=""):
+        """History once it holds n sessions, newest first."""
+        rows = []
+
+        def enough():
+            rows[:] = self.history(query)
+            return len(rows) >= n
+
+        wait_for(f"{n} sessions in history", enough)
+        assert len(rows) == n, rows
+        return rows
+
+    def ctl(self, *args, **kwargs):
+        build = os.environ.get("SALLYPORT_BUILD", str(self.top / "build"))
+        return subprocess.run(
+            [
+                f"{build}/cli/sallyctl",
+                "--config",
+                str(self.state / "etc/sallyport.toml"),
+                *args,
+            ],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"SALLYPORT_TOKEN": self.token},
+            **kwargs,
+        )

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""Daemons that die, in any order, while traffic runs."""
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from stack import DAEMONS, Stack, wait_for
+
+
+def works(stack, port):
+    return stack.curl(f"http://127.0.0.1:{port}/").returncode == 0
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_traffic_recovers_when_one_is_killed(stack, servers, daemon):
+    assert works(stack, servers.port)
+    others = {d: stack.pid(d) for d in DAEMONS if d != daemon}
+    old = stack.pid(daemon)
+    os.kill(old, signal.SIGKILL)
+    start = time.monotonic()
+    wait_for(f"a new {daemon}", lambda: stack.pid(daemon) not in (None, old))
+    wait_for("traffic", lambda: works(stack, servers.port))
+    took = time.monotonic() - start
+    assert {d: stack.pid(d) for d in others} == others
+    # Everything is whole again: a login that no lease knows, a fresh
+    # decision, a record, an answer of the API.
+    stack.curl(f"http://127.0.0.1:{servers.port}/after", user="nobody", password="x")
+    assert stack.curl(f"http://127.0.0.2:{servers.port}/after").returncode == 0
+
+    def recorded():
+        try:
+            rows = stack.history()
+        except OSError:
+            return False
+        return any(r["user"] == "nobody" for r in rows) and any(
+            r["dest_ip"] == "127.0.0.2" for r in rows
+        )
+
+    def again():
+        stack.curl(f"http://127.0.0.1:{servers.port}/", user="nobody", password="x")
+        stack.curl(f"http://127.0.0.2:{servers.port}/")
+        return recorded()
+
+    wait_for("records", again)
+    print(f"{daemon}: traffic after {took:.2f} s")
+    assert f"sallyport-{daemon} ended" in stack.log()
+
+
+def test_running_sessions_survive_the_others(stack):
+    """A relay goes on while every daemon but the proxy is killed."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    client = subprocess.Popen(
+        ["curl", "-sSN", "-x", f"socks5h://{stack.user}:{stack.password}@127.0.0.1:{stack.socks}",
+         f"telnet://127.0.0.1:{port}"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    target, _ = listener.accept()
+    for daemon in ("authd", "acld", "sessiond", "apid"):
+        os.kill(stack.pid(daemon), signal.SIGKILL)
+        target.sendall(daemon.encode() + b"\n")
+        assert client.stdout.readline() == daemon.encode() + b"\n"
+    target.close()
+    client.stdin.close()
+    client.wait(20)
+    listener.close()
+    wait_for("all daemons", lambda: all(stack.pid(d) for d in DAEMONS))
+
+
+def refused(stack, port, code):
+    answer = stack.curl(f"http://127.0.0.3:{port}/", user=None)
+    return answer.returncode == 97 and f"({code})" in answer.stderr
+
+
+def test_without_acld_new_sessions_are_refused_in_time(stack, servers):
+    """Reply 01 within the budget of one second, and recovery by itself."""
+    acld = stack.pid("acld")
+    os.kill(acld, signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        assert refused(stack, servers.port, 1)
+        assert time.monotonic() - start < 5
+    finally:
+        os.kill(acld, signal.SIGCONT)
+    wait_for("decisions", lambda: stack.curl(f"http://127.0.0.3:{servers.port}/").returncode == 0)
+
+
+def test_everything_killed_then_started_again(tmp_path, servers):
+    from conftest import TOP
+
+    stack = Stack(TOP, tmp_path / "var")
+    stack.start()
+    password, token = stack.password, stack.token
+    assert works(stack, servers.port)
+    stack.wait_history(1)
+    stack.kill_all()
+    stack.start()
+    assert (stack.password, stack.token) == (password, token)
+    assert works(stack, servers.port)
+    stack.wait_history(2)
+    stack.finish()
+
+
+def test_a_second_start_says_that_the_port_is_in_use(stack, tmp_path):
+    from conftest import TOP
+
+    second = Stack(TOP, tmp_path / "second" / "var")
+    with pytest.raises(AssertionError) as failure:
+        second.start()
+    assert "Address already in use" in str(failure.value)
+    assert second.run.wait(60) != 0
