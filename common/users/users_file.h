@@ -59,7 +59,7 @@ size_t users_file_count(const struct users_file *f);
 /* In the order of the file; `i` below the count. */
 const struct user *users_file_at(const struct users_file *f, size_t i);
 /*
- * A hash that no password has, of the same method, cost and salt length as
+ * A hash that no password has, of the same method and cost as
  * most users' hashes; without users, of what passhash_make writes. For
  * spending the same work on those who are not there.
  */
