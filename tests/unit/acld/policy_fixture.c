@@ -21,13 +21,15 @@ fixture_parse(const char *path, const char *text,
 	struct policy *p = NULL;
 	struct tree *tree;
 	struct err err;
+	int rc;
 
 	if (tree_parse(&tree, path, str_from(text), &err) != 0) {
 		policy_notes_add(&report->errors, NULL, 0, 0, "%s", err.text);
 		return NULL;
 	}
-	assert_int_equal(policy_load_tree(&p, tree, cfg, report),
-	    report->errors.total == 0 ? 0 : -1);
+	rc = policy_load_tree(&p, tree, cfg, report);
+	assert_int_equal(rc, report->errors.total == 0 ? 0 : -1);
+	assert_true((p != NULL) == (rc == 0));
 	tree_free(&tree);
 	return p;
 }
