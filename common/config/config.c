@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Loading: defaults, then the file, the environment and --set, each of which
- * ends in config_set_value(). A value that is bad leaves the one before in place and
- * marks its key, so that no rule speaks of what was already reported.
+ * ends in config_set_value(). A value that is bad leaves the one before in
+ * place and marks its key, so that no rule speaks of what was already reported.
  */
 #include "config/config.h"
 
@@ -40,8 +40,8 @@ config_errors_fini(struct config_errors *e)
 }
 
 void
-config_bad_value(struct loader *l, const struct config_key *k, const char *where,
-    const char *why)
+config_bad_value(struct loader *l, const struct config_key *k,
+    const char *where, const char *why)
 {
 	config_origin_slot(l->s, k)->failed = true;
 	config_errors_add(l->errors, "%s: %s: %s", where, k->full, why);
@@ -62,8 +62,8 @@ config_print_limit(struct bytes *b, const struct config_key *k, uint64_t n)
 
 /* "70000000 is above 1000000", "has more than 16 entries". */
 int
-config_check_range(const struct config_key *k, const union value *v,
-    struct err *err)
+config_check_range(
+    const struct config_key *k, const union value *v, struct err *err)
 {
 	const struct value_ops *ops = &value_types[k->type];
 	struct bytes b = { 0 };
@@ -74,10 +74,12 @@ config_check_range(const struct config_key *k, const union value *v,
 	if ((n >= k->min && n <= k->max) || (n == 0 && k->zero))
 		return 0;
 	if (ops->measured != MEASURE_NUMBER)
-		return n < k->min ? err_set(err, "must not be empty")
-		    : err_set(err, "has more than %llu %s",
-			(unsigned long long)k->max,
-			ops->measured == MEASURE_LENGTH ? "bytes" : "entries");
+		return n < k->min
+			   ? err_set(err, "must not be empty")
+			   : err_set(err, "has more than %llu %s",
+				 (unsigned long long)k->max,
+				 ops->measured == MEASURE_LENGTH ? "bytes"
+								 : "entries");
 	config_print_limit(&b, k, n);
 	bytes_fmt(&b, n > k->max ? " is above " : " is below ");
 	config_print_limit(&b, k, n > k->max ? k->max : k->min);
@@ -93,8 +95,8 @@ trim(struct str s)
 {
 	while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
 		s = (struct str){ s.ptr + 1, s.len - 1 };
-	while (s.len > 0 &&
-	    (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+	while (
+	    s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
 		s.len--;
 	return s;
 }
@@ -146,8 +148,8 @@ config_read_text(const struct config_key *k, union value *v, struct str text,
 }
 
 void
-config_set_value(struct loader *l, const struct config_key *k, const union value *v,
-    const struct source *src)
+config_set_value(struct loader *l, const struct config_key *k,
+    const union value *v, const struct source *src)
 {
 	struct origin *slot = config_origin_slot(l->s, k);
 	void *field = (char *)l->s + k->offset;
@@ -162,8 +164,8 @@ config_set_value(struct loader *l, const struct config_key *k, const union value
 
 /* The file and the environment may say a thing only once. */
 bool
-config_said_twice(struct loader *l, const struct config_key *k,
-    const struct source *src)
+config_said_twice(
+    struct loader *l, const struct config_key *k, const struct source *src)
 {
 	const struct origin *slot = config_origin_slot(l->s, k);
 	char why[200];
@@ -184,8 +186,8 @@ set_defaults(struct loader *l)
 			const struct config_key *k = &s->keys[i];
 			struct err err;
 			union value v = { 0 };
-			int r = config_read_text(k, &v, str_from(k->initial),
-			    &err);
+			int r =
+			    config_read_text(k, &v, str_from(k->initial), &err);
 
 			ASSERT(r == 0);
 			value_store(k->type, (char *)l->s + k->offset, &v);
@@ -214,8 +216,8 @@ config_load(struct settings **out, const struct config_sources *from,
 	if (!l.unread)
 		config_check_rules(s, errors);
 	if (errors->n > ERRORS_KEPT)
-		bytes_fmt(&errors->text, "and %u more\n",
-		    errors->n - ERRORS_KEPT);
+		bytes_fmt(
+		    &errors->text, "and %u more\n", errors->n - ERRORS_KEPT);
 	if (errors->n == 0)
 		*out = s;
 	else
@@ -235,8 +237,8 @@ config_free(struct settings **sp)
 	     in++) {
 		for (size_t i = 0; i < in->n; i++, slot++) {
 			const struct config_key *k = &in->keys[i];
-			union value v = value_at(k->type,
-			    (char *)s + k->offset);
+			union value v =
+			    value_at(k->type, (char *)s + k->offset);
 
 			value_types[k->type].free(&v);
 			free(slot->where);
@@ -259,10 +261,10 @@ config_restart_needed(const struct settings *old, const struct settings *new,
 			continue;
 		for (size_t i = 0; i < in->n; i++) {
 			const struct config_key *k = &in->keys[i];
-			union value a = value_at(k->type,
-			    (const char *)old + k->offset);
-			union value b = value_at(k->type,
-			    (const char *)new + k->offset);
+			union value a =
+			    value_at(k->type, (const char *)old + k->offset);
+			union value b =
+			    value_at(k->type, (const char *)new + k->offset);
 
 			if (k->reload != CONFIG_RESTART ||
 			    value_types[k->type].equal(&a, &b))

@@ -27,7 +27,7 @@ struct config_key {
 	enum value_type type;
 	size_t offset;		/* in struct settings */
 	const char *initial;	/* the default, as it would be written */
-	uint64_t min, max;	/* numbers, durations, sizes, list lengths */
+	uint64_t min, max;	/* numbers, durations, sizes, lengths */
 	bool zero;		/* 0 is allowed below min */
 	const char *const *choices;	/* CHOICE, and STRINGS if closed */
 	enum config_reload reload;

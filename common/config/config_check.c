@@ -44,8 +44,8 @@ broken(const struct check *c, const char *const *keys, const char *what)
 			where = slot->where;
 	}
 	if (where != NULL)
-		config_errors_add(c->errors, "%s: %s: %s", where, keys[0],
-		    what);
+		config_errors_add(
+		    c->errors, "%s: %s: %s", where, keys[0], what);
 	else
 		config_errors_add(c->errors, "%s: %s", keys[0], what);
 }
@@ -69,18 +69,19 @@ bad_bus_address(const char *address)
 
 		if (n == 0)
 			return "ipc:// needs the path of a socket";
-		return n <= IPC_PATH_MAX ? NULL
-		    : "the path of a socket has at most 107 bytes";
+		return n <= IPC_PATH_MAX
+			   ? NULL
+			   : "the path of a socket has at most 107 bytes";
 	}
 	if (!has_prefix(address, "tcp://"))
 		return "expected ipc://PATH, or tcp://127.0.0.1:PORT";
 	if (!endpoint_parse(&at, str_from(address + strlen("tcp://"))) ||
 	    at.port == 0)
 		return "expected tcp:// with an address and a port, such as "
-		    "tcp://127.0.0.1:7001";
+		       "tcp://127.0.0.1:7001";
 	if (!addr_is_loopback(&at.addr))
 		return "tcp:// is not encrypted and may be used on loopback "
-		    "only; use ipc://";
+		       "only; use ipc://";
 	return NULL;
 }
 
@@ -91,8 +92,10 @@ check_bus(const struct check *c)
 	const struct {
 		const char *full, *address;
 	} sockets[] = {
-		{ "bus.auth", b->auth }, { "bus.decide", b->decide },
-		{ "bus.policy", b->policy }, { "bus.events", b->events },
+		{ "bus.auth", b->auth },
+		{ "bus.decide", b->decide },
+		{ "bus.policy", b->policy },
+		{ "bus.events", b->events },
 		{ "bus.admin_acl", b->admin_acl },
 		{ "bus.admin_auth", b->admin_auth },
 	};
@@ -119,7 +122,7 @@ check_metrics(const struct check *c)
 {
 	const char *s = c->s->metrics.namespace;
 	size_t good = strspn(s, "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+				"ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
 
 	if (s[good] != '\0' || (*s >= '0' && *s <= '9'))
 		broken(c, KEYS("metrics.namespace"),
@@ -173,8 +176,10 @@ check_proxy_login(const struct check *c)
 		    "if that is meant");
 	if (has_method(p, CONFIG_SOCKS_USERPASS) && open != NULL &&
 	    !p->allow_cleartext_password)
-		broken_listener(c, KEYS("proxy.listen", "proxy.socks_methods",
-		    "proxy.allow_cleartext_password"), open,
+		broken_listener(c,
+		    KEYS("proxy.listen", "proxy.socks_methods",
+			"proxy.allow_cleartext_password"),
+		    open,
 		    "passwords would cross the network in clear; listen on "
 		    "loopback, or set proxy.allow_cleartext_password = true");
 }
@@ -186,14 +191,17 @@ check_proxy(const struct check *c)
 
 	check_proxy_login(c);
 	if (p->timeouts_connect_attempt > p->timeouts_connect)
-		broken(c, KEYS("proxy.timeouts.connect_attempt",
-		    "proxy.timeouts.connect"), "is above proxy.timeouts.connect");
+		broken(c,
+		    KEYS("proxy.timeouts.connect_attempt",
+			"proxy.timeouts.connect"),
+		    "is above proxy.timeouts.connect");
 	if (p->dns_ttl_min > p->dns_ttl_max)
 		broken(c, KEYS("proxy.dns.ttl_min", "proxy.dns.ttl_max"),
 		    "is above proxy.dns.ttl_max");
 	for (size_t i = 0; i < p->dns_servers.n; i++)
 		if (p->dns_servers.v[i].port == 0)
-			broken(c, KEYS("proxy.dns.servers"), "a name server "
+			broken(c, KEYS("proxy.dns.servers"),
+			    "a name server "
 			    "needs a port, usually 53");
 }
 
@@ -207,10 +215,11 @@ check_database(const struct check *c, const char *full, const char *database)
 		return;
 	if (has_prefix(database, "postgresql:") ||
 	    has_prefix(database, "postgres:"))
-		broken(c, KEYS(full), "PostgreSQL is not built into this release "
+		broken(c, KEYS(full),
+		    "PostgreSQL is not built into this release "
 		    "yet; use sqlite:FILE");
 	else if (!has_prefix(database, "sqlite:") ||
-	    database[strlen("sqlite:")] == '\0')
+		 database[strlen("sqlite:")] == '\0')
 		broken(c, KEYS(full), "expected sqlite:FILE");
 }
 
@@ -229,7 +238,8 @@ check_apid(const struct check *c)
 	check_database(c, "apid.database", a->database);
 	if (open != NULL && !a->allow_cleartext)
 		broken_listener(c, KEYS("apid.listen", "apid.allow_cleartext"),
-		    open, "tokens would cross the network in clear; listen on "
+		    open,
+		    "tokens would cross the network in clear; listen on "
 		    "loopback, or set apid.allow_cleartext = true");
 }
 

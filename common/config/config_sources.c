@@ -12,7 +12,7 @@
 #include "config/tree.h"
 
 #define SECRET_FILE_MAX 65536
-#define NAME_SHOWN 200
+#define NAME_SHOWN      200
 
 /* What did_you_mean() adds to a message. */
 struct hint {
@@ -142,8 +142,8 @@ set_list(struct loader *l, const struct config_key *k, const struct node *list,
 
 		if (!is_kind(l, k, n, "a string")) {
 			good = false;
-		} else if (ops->parse(&v, str_from(n->text), k->choices,
-		    &err) < 0) {
+		} else if (ops->parse(&v, str_from(n->text), k->choices, &err) <
+			   0) {
 			bad_node(l, k, n, err.text);
 			good = false;
 		}
@@ -175,8 +175,8 @@ set_node(struct loader *l, const struct config_key *k, const struct node *n)
 }
 
 static void
-set_node_file(struct loader *l, const struct config_key *k,
-    const struct node *n)
+set_node_file(
+    struct loader *l, const struct config_key *k, const struct node *n)
 {
 	char *where = place_of(l, n->line, n->column);
 	struct source src = { ORIGIN_FILE, where };
@@ -184,7 +184,8 @@ set_node_file(struct loader *l, const struct config_key *k,
 	if (node_string(n) != NULL)
 		set_from_file(l, k, n->text, &src);
 	else
-		bad_node(l, k, n, "expected the path of a file with the secret");
+		bad_node(
+		    l, k, n, "expected the path of a file with the secret");
 	free(where);
 }
 
@@ -199,7 +200,7 @@ unknown_node(struct loader *l, const char *name, const struct node *n)
 	    section ? "section" : "key", hint.text);
 }
 
-/* Names that would need escapes are no keys, so the escaped one is looked up. */
+/* A name that needs escapes is no key, so the escaped one is looked up. */
 static void
 read_table(struct loader *l, const struct node *table, const char *prefix)
 {
@@ -270,7 +271,7 @@ name_from_env(char *out, size_t size, struct str variable)
 		} else if (c >= 'A' && c <= 'Z') {
 			c = (char)(c + 32);
 		} else if (c >= 'a' && c <= 'z') {
-			c = (char)(c - 32);	/* no key has capitals */
+			c = (char)(c - 32); /* no key has capitals */
 		}
 		text_escaped(&t, (struct str){ &c, 1 });
 	}
@@ -319,8 +320,8 @@ config_read_set(struct loader *l, const char *entry)
 	text_escaped(&t, written);
 	if (entry[written.len] == '\0' || written.len == 0 ||
 	    config_is_table(name))
-		config_errors_add(l->errors,
-		    "--set: %s: expected section.key=value", name);
+		config_errors_add(
+		    l->errors, "--set: %s: expected section.key=value", name);
 	else if ((k = config_find(name)) != NULL)
 		set_text(l, k, str_from(value), &src);
 	else if ((k = config_find_file(name)) != NULL)

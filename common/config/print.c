@@ -44,13 +44,13 @@ config_print(const struct settings *s, const char *section, FILE *out)
 		for (size_t i = 0; i < in->n; i++) {
 			const struct config_key *k = &in->keys[i];
 			const char *where = config_origin_slot(s, k)->where;
-			union value v = value_at(k->type,
-			    (const char *)s + k->offset);
+			union value v =
+			    value_at(k->type, (const char *)s + k->offset);
 
 			fprintf(out, "%s = ", k->name);
 			print_value(out, k, &v);
-			fprintf(out, "\t# %s\n",
-			    where == NULL ? "default" : where);
+			fprintf(
+			    out, "\t# %s\n", where == NULL ? "default" : where);
 		}
 	}
 }
@@ -63,7 +63,8 @@ static void
 range_words(struct bytes *b, const struct config_key *k)
 {
 	static const char *const nouns[] = {
-		[MEASURE_NUMBER] = "", [MEASURE_LENGTH] = " bytes",
+		[MEASURE_NUMBER] = "",
+		[MEASURE_LENGTH] = " bytes",
 		[MEASURE_ENTRIES] = " entries",
 	};
 	enum value_measure measured = value_types[k->type].measured;
@@ -97,7 +98,7 @@ print_sample(FILE *out, bool yaml)
 	const char *indent = yaml ? "  " : "";
 
 	fprintf(out, "# Every key of Sallyport with its default. Keep the "
-	    "lines that you change.\n");
+		     "lines that you change.\n");
 	for (const struct config_section *in = config_sections; in->name;
 	     in++) {
 		fprintf(out, "\n# %s\n", in->help);
@@ -110,8 +111,8 @@ print_sample(FILE *out, bool yaml)
 			fprintf(out, "%s# %s (%s%s%s)\n", indent, k->help,
 			    range.len > 0 ? range.ptr : "",
 			    range.len > 0 ? "; " : "", change_words(k));
-			fprintf(out, "%s%s%s ", indent, k->name,
-			    yaml ? ":" : " =");
+			fprintf(
+			    out, "%s%s%s ", indent, k->name, yaml ? ":" : " =");
 			print_default(out, k);
 			fprintf(out, "\n");
 			bytes_fini(&range);
@@ -165,7 +166,8 @@ config_print_reference(FILE *out)
 	for (const struct config_section *in = config_sections; in->name;
 	     in++) {
 		fprintf(out, "\n## [%s]\n\n%s.\n\n", in->name, in->help);
-		fprintf(out, "| key | type | default | range | change | "
+		fprintf(out,
+		    "| key | type | default | range | change | "
 		    "meaning |\n| --- | --- | --- | --- | --- | --- |\n");
 		for (size_t i = 0; i < in->n; i++) {
 			const struct config_key *k = &in->keys[i];

@@ -8,8 +8,8 @@
 
 #include "config/value.h"
 
-/* What a STRINGS field with choices may hold; config_socks_methods by name.
- * log.level and log.format are enum log_level and enum log_format of base/log.h. */
+/* Indices of config_socks_methods; proxy.socks_methods holds the words. The
+ * fields log.level and log.format are enum log_level, enum log_format. */
 enum config_socks_method { CONFIG_SOCKS_NONE, CONFIG_SOCKS_USERPASS };
 
 #define CONFIG_C_BOOL		bool

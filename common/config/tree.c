@@ -65,8 +65,8 @@ node_free(struct node **np)
 }
 
 int
-tree_error_at(struct err *err, const char *path, int line, int column,
-    const char *what)
+tree_error_at(
+    struct err *err, const char *path, int line, int column, const char *what)
 {
 	char shown[512];
 	struct text t = text_on(shown, sizeof(shown));
@@ -94,11 +94,11 @@ text_error(struct err *err, const char *path, struct str text)
 		struct str c = { text.ptr + i, len };
 
 		if (len > text.len - i || !str_is_utf8(c))
-			return tree_error_at(err, path, line, column,
-			    "not valid UTF-8");
+			return tree_error_at(
+			    err, path, line, column, "not valid UTF-8");
 		if (*c.ptr == '\0')
-			return tree_error_at(err, path, line, column,
-			    "a NUL byte");
+			return tree_error_at(
+			    err, path, line, column, "a NUL byte");
 		column++;
 		if (*c.ptr == '\n') {
 			line++;
@@ -118,8 +118,8 @@ has_suffix(const char *s, const char *suffix)
 }
 
 int
-tree_parse(struct tree **out, const char *path, struct str text,
-    struct err *err)
+tree_parse(
+    struct tree **out, const char *path, struct str text, struct err *err)
 {
 	bool yaml = has_suffix(path, ".yaml") || has_suffix(path, ".yml");
 	struct node *root = NULL;

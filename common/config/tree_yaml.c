@@ -18,8 +18,8 @@ struct yaml_reader {
 	struct err *err;
 };
 
-static struct node *read_value(struct yaml_reader *r, yaml_event_t *e,
-    int depth);
+static struct node *read_value(
+    struct yaml_reader *r, yaml_event_t *e, int depth);
 
 static int
 mark_line(yaml_mark_t m)
@@ -36,8 +36,8 @@ mark_column(yaml_mark_t m)
 static int
 fail_at(struct yaml_reader *r, yaml_mark_t at, const char *what)
 {
-	return tree_error_at(r->err, r->path, mark_line(at), mark_column(at),
-	    what);
+	return tree_error_at(
+	    r->err, r->path, mark_line(at), mark_column(at), what);
 }
 
 static int
@@ -53,8 +53,8 @@ next_event(struct yaml_reader *r, yaml_event_t *e)
 static struct node *
 node_at(enum node_kind kind, const yaml_event_t *e)
 {
-	return node_new(kind, mark_line(e->start_mark),
-	    mark_column(e->start_mark));
+	return node_new(
+	    kind, mark_line(e->start_mark), mark_column(e->start_mark));
 }
 
 static struct node *
@@ -142,8 +142,8 @@ compare_keys(const void *a, const void *b)
 static int
 check_unique(struct yaml_reader *r, const struct node *table)
 {
-	struct node **sorted = xreallocarray(NULL, table->n + 1,
-	    sizeof(*sorted));
+	struct node **sorted =
+	    xreallocarray(NULL, table->n + 1, sizeof(*sorted));
 	const struct node *twice = NULL;
 
 	for (size_t i = 0; i < table->n; i++)
@@ -188,8 +188,7 @@ has_tag(const yaml_event_t *e)
 	case YAML_SCALAR_EVENT: return e->data.scalar.tag != NULL;
 	case YAML_SEQUENCE_START_EVENT:
 		return e->data.sequence_start.tag != NULL;
-	case YAML_MAPPING_START_EVENT:
-		return e->data.mapping_start.tag != NULL;
+	case YAML_MAPPING_START_EVENT: return e->data.mapping_start.tag != NULL;
 	default: return false;
 	}
 }
@@ -265,8 +264,8 @@ read_stream(struct yaml_reader *r)
 }
 
 int
-tree_yaml(struct node **root, const char *path, struct str text,
-    struct err *err)
+tree_yaml(
+    struct node **root, const char *path, struct str text, struct err *err)
 {
 	struct yaml_reader r = { .path = path, .err = err };
 

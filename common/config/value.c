@@ -591,7 +591,8 @@ const struct value_ops value_types[] = {
 	},
 	[VALUE_ENDPOINT] = {
 		.name = "address and port",
-		.expected = "an address with a port, such as \"127.0.0.1:1080\"",
+		.expected = "an address with a port, such as "
+		    "\"127.0.0.1:1080\"",
 		.size = sizeof(struct endpoint), .kinds = NODES_TEXT,
 		.parse = endpoint_parse_value, .print = endpoint_print,
 		.equal = endpoint_equal, .free = nothing_free,
