@@ -46,11 +46,16 @@ fake_bind(struct service_context *c, struct err *err)
 static int
 fake_start(struct service_context *c, struct err *err)
 {
+	char input[32] = "";
+
+	if (readlink("/proc/self/fd/0", input, sizeof(input) - 1) < 0)
+		return err_sys(err, "stdin");
 	service_set_data(c, &drain_turns);
 	metrics_on_scrape(service_metrics(c), on_scrape, c);
 	log_info(NULL, "fake_start", log_u64("uid", geteuid()),
 	    log_bool("root_again", geteuid() != 0 && setuid(0) == 0),
-	    log_i64("bus_group", (int)service_bus_group(c)));
+	    log_i64("bus_group", (int)service_bus_group(c)),
+	    log_str("stdin", input));
 	if (asked("start-fails"))
 		return err_set(err, "fake: cannot start");
 	if (asked("bad-policy")) {

@@ -33,6 +33,7 @@ struct daemon {
 
 struct fixture {
 	char *dir, *config;
+	char *notify;		/* its NOTIFY_SOCKET */
 	struct daemon d;
 };
 
@@ -43,7 +44,7 @@ spawn(struct fixture *f, const char *fake, const char *const *args)
 {
 	char *argv[ARGS_MAX] = { (char *)(uintptr_t)"sallyport-acld" };
 	char *word = xasprintf("FAKE=%s", fake);
-	char *notify = xasprintf("NOTIFY_SOCKET=%s/notify", f->dir);
+	char *notify = xasprintf("NOTIFY_SOCKET=%s", f->notify);
 	char *env[] = { word, notify, NULL };
 	posix_spawn_file_actions_t actions;
 	int fds[2], n = 1;
@@ -58,6 +59,7 @@ spawn(struct fixture *f, const char *fake, const char *const *args)
 		argv[n++] = (char *)(uintptr_t)*args;
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, fds[1], STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, fds[1], STDERR_FILENO);
 	assert_int_equal(posix_spawn(&f->d.pid, fake_path, &actions, NULL,
@@ -117,16 +119,23 @@ await_end(struct daemon *d)
 	return WEXITSTATUS(status);
 }
 
+/* Until it serves, on the port it says. */
 static void
-start(struct fixture *f, const char *fake)
+await_start(struct fixture *f)
 {
-	spawn(f, fake, NULL);
 	expect(&f->d, "event=started");
 	expect(&f->d, "127.0.0.1:");
 	while (strchr(f->d.text, '\n') == NULL)
 		read_more(&f->d);
 	f->d.port = (uint16_t)atoi(f->d.text);
 	assert_true(f->d.port != 0);
+}
+
+static void
+start(struct fixture *f, const char *fake)
+{
+	spawn(f, fake, NULL);
+	await_start(f);
 }
 
 static void
@@ -164,6 +173,7 @@ setup(void **state)
 
 	f->dir = make_dir();
 	f->config = xasprintf("%s/s.toml", f->dir);
+	f->notify = xasprintf("%s/notify", f->dir);
 	configure(f, "", 0, "");
 	*state = f;
 	return 0;
@@ -180,6 +190,7 @@ teardown(void **state)
 		close(f->d.out);
 	}
 	free(f->config);
+	free(f->notify);
 	remove_dir(f->dir);
 	free(f);
 	return 0;
@@ -362,12 +373,32 @@ test_unknown_user(void **state)
 	    "exist; make it: useradd"));
 }
 
+/* The value of a line of /proc/<pid>/status, in `answer`. */
+static const char *
+status_of(pid_t pid, const char *name)
+{
+	char *path = xasprintf("/proc/%d/status", (int)pid);
+	FILE *file = fopen(path, "re");
+
+	assert_non_null(file);
+	free(path);
+	while (fgets(answer, sizeof(answer), file) != NULL)
+		if (strncmp(answer, name, strlen(name)) == 0)
+			break;
+	fclose(file);
+	answer[strcspn(answer, "\n")] = '\0';
+	return answer + strlen(name);
+}
+
 static void
 test_serves_and_ends(void **state)
 {
 	struct fixture *f = *state;
 
-	start(f, "");
+	spawn(f, "", NULL);
+	expect(&f->d, "stdin=/dev/null");
+	await_start(f);
+	assert_string_equal(status_of(f->d.pid, "Umask:\t"), "0027");
 	assert_int_equal(get(f, "/healthz"), 200);
 	assert_int_equal(get(f, "/readyz"), 200);
 	assert_metric(f, "\nsallyport_fake_max_rules 1000000\n");
@@ -499,23 +530,6 @@ test_stuck_main_thread(void **state)
 	free(hang);
 }
 
-/* The value of a line of /proc/<pid>/status, in `answer`. */
-static const char *
-status_of(pid_t pid, const char *name)
-{
-	char *path = xasprintf("/proc/%d/status", (int)pid);
-	FILE *file = fopen(path, "re");
-
-	assert_non_null(file);
-	free(path);
-	while (fgets(answer, sizeof(answer), file) != NULL)
-		if (strncmp(answer, name, strlen(name)) == 0)
-			break;
-	fclose(file);
-	answer[strcspn(answer, "\n")] = '\0';
-	return answer + strlen(name);
-}
-
 static void
 test_drops_root(void **state)
 {
@@ -542,17 +556,15 @@ test_drops_root(void **state)
 
 /* systemd's side of the socket: what a whole life says, in order. */
 static void
-test_notifies(void **state)
+assert_notifies(struct fixture *f, const struct sockaddr_un *sa, size_t len)
 {
 	static const char *const states[] = { "READY=1", "RELOADING=1",
 		"READY=1", "STOPPING=1" };
-	struct fixture *f = *state;
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	char got[256];
 
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/notify", f->dir);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)sa,
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)), 0);
 	start(f, "");
 	signal_it(f, SIGHUP);
 	expect(&f->d, "event=config_reloaded");
@@ -569,6 +581,27 @@ test_notifies(void **state)
 	}
 	assert_int_equal(recv(fd, got, sizeof(got), MSG_DONTWAIT), -1);
 	close(fd);
+}
+
+static void
+test_notifies(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	memcpy(sa.sun_path, f->notify, strlen(f->notify));
+	assert_notifies(f, &sa, strlen(f->notify));
+}
+
+static void
+test_notifies_an_abstract_name(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	f->notify[0] = '@';	/* the rest of its path is a name like any */
+	memcpy(sa.sun_path + 1, f->notify + 1, strlen(f->notify) - 1);
+	assert_notifies(f, &sa, strlen(f->notify));
 }
 
 int
@@ -593,6 +626,7 @@ main(int argc, char **argv)
 		TEST(test_stuck_main_thread),
 		TEST(test_drops_root),
 		TEST(test_notifies),
+		TEST(test_notifies_an_abstract_name),
 	};
 
 	if (argc != 2)
