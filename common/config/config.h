@@ -46,7 +46,7 @@ extern const struct config_section config_sections[];
 
 /* All errors of a load, in order; at most 100 are kept. Starts zeroed. */
 struct config_errors {
-	struct bytes text;	/* a line each, then a NUL that is not counted */
+	struct bytes text;	/* a line each; a NUL follows, not counted */
 	unsigned n;		/* all, kept or not */
 };
 

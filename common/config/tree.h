@@ -31,7 +31,7 @@ struct node {
 	int last_line;		/* the last line that belongs to it */
 	int key_line, key_column;	/* of the key; of the value if none */
 	char *key;		/* in its table; NULL in a list */
-	char *text;		/* scalars: as written, unescaped, no NUL inside */
+	char *text;		/* scalars: unescaped, no NUL inside */
 	struct node **kids;	/* TABLE, LIST: in the order of the file */
 	size_t n;
 };

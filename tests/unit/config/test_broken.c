@@ -684,6 +684,28 @@ static const struct broken table[] = {
 	{ FLAG,
 	    "sessiond.database=hunter2",
 	    "--set: sessiond.database: expected sqlite:FILE\n" },
+	{ YAML,
+	    "b: 1\n"
+	    "a: 1\n"
+	    "b: 2\n"
+	    "a: 2\n",
+	    "sallyport.yaml:3:1: this key is set twice\n" },
+	/* What was refused breaks no rule besides. */
+	{ TOML,
+	    "[proxy]\n"
+	    "listen = \"0.0.0.0:1080\"\n"
+	    "allow_cleartext_password = 1\n",
+	    "sallyport.toml:3:28: proxy.allow_cleartext_password: "
+	    "expected true or false, not a number\n" },
+	/* Reading stops at the first entry that is too many. */
+	{ FLAG,
+	    "proxy.listen="
+	    "127.0.0.1:1, 127.0.0.1:2, 127.0.0.1:3, 127.0.0.1:4, "
+	    "127.0.0.1:5, 127.0.0.1:6, 127.0.0.1:7, 127.0.0.1:8, "
+	    "127.0.0.1:9, 127.0.0.1:10, 127.0.0.1:11, 127.0.0.1:1"
+	    "2, 127.0.0.1:13, 127.0.0.1:14, 127.0.0.1:15, 127.0.0"
+	    ".1:16, 127.0.0.1:17, x",
+	    "--set: proxy.listen: has more than 16 entries\n" },
 };
 
 static const char *const paths[] = {
@@ -803,6 +825,24 @@ test_files_that_cannot_be_read(void **state)
 	}
 }
 
+/* A file that is no TOML might have had the key that makes all well. */
+static void
+test_no_rules_without_a_file(void **state)
+{
+	char *environ_of[] = { "SALLYPORT_PROXY__LISTEN=0.0.0.0:1", NULL };
+	struct config_sources from = { paths[TOML], environ_of, NULL, 0 };
+	struct config_errors errors = { 0 };
+	struct settings *s = NULL;
+
+	(void)state;
+	write_file(from.path, "[proxy");
+	assert_int_equal(config_load(&s, &from, &errors, NULL), -1);
+	assert_int_equal(errors.n, 1);
+	assert_memory_equal(errors.text.ptr, "sallyport.toml:1:", 17);
+	assert_int_equal(unlink(from.path), 0);
+	config_errors_fini(&errors);
+}
+
 /* 150 errors: the first 100, and how many more there were. */
 static void
 test_errors_are_bounded(void **state)
@@ -852,6 +892,7 @@ main(void)
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_nothing_is_good),
 		cmocka_unit_test(test_files_that_cannot_be_read),
+		cmocka_unit_test(test_no_rules_without_a_file),
 		cmocka_unit_test(test_errors_are_bounded),
 	};
 

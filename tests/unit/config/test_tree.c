@@ -82,6 +82,8 @@ test_shape(void **state)
 		    "b = \"\"\"\n\\\"[[[[[[[[[[[[[[[[[[[\"\"\"\"\"\n",
 		    "T1:1-3 aS1:5-1=................... "
 		    "bS2:5-3=\"[[[[[[[[[[[[[[[[[[[\"\" " },
+		{ "a.toml", "a = \"\\\"..................\"",
+		    "T1:1-1 aS1:5-1=\".................. " },
 		{ "a.toml", "a = [1.1,1.1,1.1,1.1,1.1,1.1,1.1,1.1,1.1,1.1,"
 		    "1.1,1.1,1.1,1.1,1.1,1.1,1.1]\n[b]\nc = 1",
 		    NULL },
@@ -220,6 +222,9 @@ test_hostile(void **state)
 		    "a.toml:1:53: more than 16 levels deep" },
 		{ "a.toml", "a = [\n", "[", 500000, "",
 		    "a.toml:2:16: more than 16 levels deep" },
+		/* A quote before the end of a string begins no other. */
+		{ "a.toml", "a = [\"\"\"x\"\"\"\", ", "[", 500000, "",
+		    "a.toml:1:31: more than 16 levels deep" },
 		/* Each part is shallow, the whole is not. */
 		{ "a.toml", "a = ", "{a.a.a=", 10, "1}}}}}}}}}}",
 		    "a.toml:1:40: more than 16 levels deep" },
