@@ -142,31 +142,41 @@ id_of(const struct policy *p, uint32_t rule)
 	return policy_rules_id(&p->rules, &p->rules.rules.v[rule]);
 }
 
-/*
- * Judges the address and what it embeds. A part that is closed must have been
- * opened by a rule that names the part itself.
- */
+/* The address, and what it embeds. */
+struct parts {
+	size_t n;
+	struct addr addr[SPECIAL_EMBEDDED_MAX + 1];
+	bool opened[SPECIAL_EMBEDDED_MAX + 1];	/* by a rule that names it */
+};
+
 static void
-judge_parts(const struct policy *p, struct match_question *m,
-    const struct addr *a, struct judged *out)
+match_parts(const struct policy *p, struct match_question *m,
+    const struct addr *a, struct parts *parts, struct match *best)
 {
-	struct addr part[SPECIAL_EMBEDDED_MAX + 1] = { *a };
-	const struct match none = { MATCH_NONE, MATCH_NONE, MATCH_NONE };
-	size_t n = 1 + special_embedded(a, p->fence.nat64.v, p->fence.nat64.n,
-	    part + 1);
+	parts->addr[0] = *a;
+	parts->n = 1 + special_embedded(a, p->fence.nat64.v,
+	    p->fence.nat64.n, parts->addr + 1);
+	for (size_t i = 0; i < parts->n; i++) {
+		struct match here = { MATCH_NONE, MATCH_NONE, MATCH_NONE };
 
-	for (size_t i = 0; i < n; i++) {
-		struct match here = none;
-
-		match_addr(m, &part[i], &here);
-		if (i == 0)
-			out->internal_ok = here.internal != MATCH_NONE;
-		if (out->closed == NULL && here.internal == MATCH_NONE)
-			out->closed = closed_range(&p->fence, &part[i]);
-		match_join(&out->match, &here);
+		match_addr(m, &parts->addr[i], &here);
+		parts->opened[i] = here.internal != MATCH_NONE;
+		match_join(best, &here);
 	}
-	if (addr_is_unspecified(a))
-		out->closed = "no destination";
+}
+
+/* The first part that is closed and was not opened itself; NULL: none. */
+static const char *
+still_closed(const struct policy *p, const struct parts *parts)
+{
+	const char *closed = NULL;
+
+	if (addr_is_unspecified(&parts->addr[0]))
+		return "no destination";
+	for (size_t i = 0; i < parts->n && closed == NULL; i++)
+		if (!parts->opened[i])
+			closed = closed_range(&p->fence, &parts->addr[i]);
+	return closed;
 }
 
 static struct judged
@@ -174,14 +184,15 @@ judge(const struct policy *p, struct match_question *m,
     const struct match *request, const struct addr *a)
 {
 	struct judged j = { .match = *request };
-	bool allowed;
+	struct parts parts;
 
-	judge_parts(p, m, a, &j);
-	allowed = j.match.block == MATCH_NONE &&
-	    (j.match.allow != MATCH_NONE || p->rules.default_allow);
-	if (!allowed)
-		j.closed = NULL;
-	j.permitted = allowed && j.closed == NULL;
+	match_parts(p, m, a, &parts, &j.match);
+	if (j.match.block != MATCH_NONE ||
+	    (j.match.allow == MATCH_NONE && !p->rules.default_allow))
+		return j;
+	j.internal_ok = parts.opened[0];
+	j.closed = still_closed(p, &parts);
+	j.permitted = j.closed == NULL;
 	return j;
 }
 

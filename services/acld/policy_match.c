@@ -35,6 +35,10 @@ struct match_index {
 	size_t n_entries;
 	struct bucket *buckets;
 	size_t n_buckets;		/* a power of two */
+	/* A bit for each destination, whoever owns it: most of what is looked
+	 * up is nobody's, and this is small enough to stay in the cache. */
+	uint64_t *filter;
+	size_t filter_bits;		/* a power of two */
 };
 
 /* ---- keys ---- */
@@ -53,6 +57,24 @@ static uint64_t
 key_of(uint32_t owner, enum policy_target_kind kind, uint64_t what)
 {
 	return mix(what ^ ((uint64_t)owner << 8 | kind) * 0x9e3779b97f4a7c15u);
+}
+
+/* The bit of a destination in the filter. */
+static uint64_t
+filter_bit(const struct match_index *x, enum policy_target_kind kind,
+    uint64_t what)
+{
+	return mix(what + (uint64_t)kind * 0x9e3779b97f4a7c15u) &
+	    (x->filter_bits - 1);
+}
+
+static bool
+may_have(const struct match_index *x, enum policy_target_kind kind,
+    uint64_t what)
+{
+	uint64_t bit = filter_bit(x, kind, what);
+
+	return (x->filter[bit / 64] >> bit % 64 & 1) != 0;
 }
 
 /* One more byte in front of a tail of a name. */
@@ -106,26 +128,29 @@ target_text(const struct policy_rules *r, const struct policy_target *t)
 	return (struct str){ r->texts.ptr + t->text, t->len };
 }
 
-/* Names with wildcards share the keys of their tails. */
-static uint64_t
-target_key(const struct policy_rules *r, uint32_t owner,
-    const struct policy_target *t)
-{
-	struct halves h;
+/* What is looked up for a destination. Names with wildcards share the keys of
+ * their tails. */
+struct wanted {
+	enum policy_target_kind kind;
+	uint64_t what;
+};
 
+static struct wanted
+target_wanted(const struct policy_rules *r, const struct policy_target *t)
+{
 	switch ((enum policy_target_kind)t->kind) {
 	case TARGET_ANY:
-		return key_of(owner, TARGET_ANY, 0);
+		return (struct wanted){ TARGET_ANY, 0 };
 	case TARGET_V4:
 	case TARGET_V6:
-		h = halves_of(&t->cidr.base);
-		return key_of(owner, t->kind, prefix_hash(h, t->cidr.bits));
+		return (struct wanted){ t->kind,
+			prefix_hash(halves_of(&t->cidr.base), t->cidr.bits) };
 	case TARGET_EXACT:
-		return key_of(owner, TARGET_EXACT,
-		    name_hash(target_text(r, t)));
+		return (struct wanted){ TARGET_EXACT,
+			name_hash(target_text(r, t)) };
 	default:
-		return key_of(owner, TARGET_SUFFIX,
-		    name_hash(target_text(r, t)));
+		return (struct wanted){ TARGET_SUFFIX,
+			name_hash(target_text(r, t)) };
 	}
 }
 
@@ -212,11 +237,19 @@ mark_everything(const struct match_index *x)
 	}
 }
 
-struct match_index *
-match_index_new(const struct policy_rules *r, uint32_t blocks)
+static void
+mark_filter(struct match_index *x, struct wanted w)
 {
-	struct match_index *x = xcalloc(1, sizeof(*x));
-	struct keyed *keyed = xcalloc(r->targets.n + 1, sizeof(*keyed));
+	uint64_t bit = filter_bit(x, w.kind, w.what);
+
+	x->filter[bit / 64] |= (uint64_t)1 << bit % 64;
+}
+
+/* The destinations of all rules with their keys; how many. */
+static size_t
+key_targets(struct match_index *x, struct keyed *out)
+{
+	const struct policy_rules *r = x->rules;
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < r->rules.n; i++) {
@@ -225,18 +258,39 @@ match_index_new(const struct policy_rules *r, uint32_t blocks)
 
 		for (uint32_t t = rule->targets.first; t < end; t++) {
 			const struct policy_target *to = &r->targets.v[t];
+			struct wanted w = target_wanted(r, to);
 
-			keyed[n++] = (struct keyed){
-				target_key(r, rule->owner, to), { i, t } };
+			out[n++] = (struct keyed){
+				key_of(rule->owner, w.kind, w.what), { i, t } };
 			mark_owner(r->owners.v[rule->owner], to);
+			mark_filter(x, w);
 		}
 	}
-	qsort(keyed, n, sizeof(*keyed), by_key_and_rank);
-	*x = (struct match_index){ .rules = r, .blocks = blocks,
-		.n_entries = n, .n_buckets = 16 };
-	while (x->n_buckets < 2 * n)
-		x->n_buckets *= 2;
-	x->entries = xcalloc(n + 1, sizeof(*x->entries));
+	return n;
+}
+
+static size_t
+power_of_two(size_t least, size_t from)
+{
+	while (from < least)
+		from *= 2;
+	return from;
+}
+
+struct match_index *
+match_index_new(const struct policy_rules *r, uint32_t blocks)
+{
+	struct match_index *x = xcalloc(1, sizeof(*x));
+	struct keyed *keyed = xcalloc(r->targets.n + 1, sizeof(*keyed));
+
+	x->rules = r;
+	x->blocks = blocks;
+	x->filter_bits = power_of_two(16 * r->targets.n, 1024);
+	x->filter = xcalloc(x->filter_bits / 64, sizeof(*x->filter));
+	x->n_entries = key_targets(x, keyed);
+	qsort(keyed, x->n_entries, sizeof(*keyed), by_key_and_rank);
+	x->n_buckets = power_of_two(2 * x->n_entries, 16);
+	x->entries = xcalloc(x->n_entries + 1, sizeof(*x->entries));
 	x->buckets = xcalloc(x->n_buckets, sizeof(*x->buckets));
 	fill(x, keyed);
 	mark_everything(x);
@@ -248,7 +302,7 @@ size_t
 match_index_memory(const struct match_index *x)
 {
 	return sizeof(*x) + x->n_entries * sizeof(*x->entries) +
-	    x->n_buckets * sizeof(*x->buckets);
+	    x->n_buckets * sizeof(*x->buckets) + x->filter_bits / 8;
 }
 
 void
@@ -261,6 +315,7 @@ match_index_free(struct match_index **xp)
 		return;
 	free(x->entries);
 	free(x->buckets);
+	free(x->filter);
 	free(x);
 }
 
@@ -395,14 +450,20 @@ scan(struct match_question *m, uint32_t owner, uint32_t first, uint32_t n,
 	}
 }
 
+/* One destination, for all owners. */
 static void
-look_up(struct match_question *m, uint32_t owner, enum policy_target_kind kind,
-    uint64_t what, const struct addr *a, struct match *best)
+look_up(struct match_question *m, enum policy_target_kind kind, uint64_t what,
+    const struct addr *a, struct match *best)
 {
-	const struct bucket *b = find_bucket(m->index,
-	    key_of(owner, kind, what));
+	if (!may_have(m->index, kind, what))
+		return;
+	for (unsigned i = 0; i < m->n_owners; i++) {
+		uint32_t owner = m->owners[i]->index;
+		const struct bucket *b = find_bucket(m->index,
+		    key_of(owner, kind, what));
 
-	scan(m, owner, b->first, b->n, a, best);
+		scan(m, owner, b->first, b->n, a, best);
+	}
 }
 
 static void
@@ -414,6 +475,12 @@ add_owner(struct match_question *m, const struct policy_owner *o)
 		if (m->owners[i] == o)
 			return;
 	m->owners[m->n_owners++] = o;
+	m->exact |= o->exact;
+	m->prefixes_v4 |= o->prefixes_v4;
+	for (unsigned i = 0; i < ARRAY_LEN(m->prefixes_v6); i++)
+		m->prefixes_v6[i] |= o->prefixes_v6[i];
+	for (unsigned i = 0; i < ARRAY_LEN(m->tails); i++)
+		m->tails[i] |= o->tails[i];
 }
 
 void
@@ -427,8 +494,11 @@ match_begin(struct match_question *m, const struct match_index *x,
 	ASSERT(user == NULL || user->n_groups <= POLICY_GROUPS_MAX);
 	m->index = x;
 	m->q = q;
-	m->source_bound = false;
+	m->source_bound = m->exact = false;
 	m->n_owners = 0;
+	m->prefixes_v4 = 0;
+	memset(m->prefixes_v6, 0, sizeof(m->prefixes_v6));
+	memset(m->tails, 0, sizeof(m->tails));
 	add_owner(m, r->owners.v[0]);
 	add_owner(m, user);
 	for (size_t i = 0; user != NULL && i < user->n_groups; i++)
@@ -460,17 +530,11 @@ match_name(struct match_question *m, struct match *best)
 	uint64_t hashes[LABELS_MAX + 2];
 	unsigned labels = hash_tails(m->q->name, hashes);
 
-	for (unsigned i = 0; i < m->n_owners; i++) {
-		const struct policy_owner *o = m->owners[i];
-
-		if (o->exact)
-			look_up(m, o->index, TARGET_EXACT, hashes[labels],
-			    NULL, best);
-		for (unsigned k = 0; k < labels; k++)
-			if ((o->tails[k / 64] >> k % 64 & 1) != 0)
-				look_up(m, o->index, TARGET_SUFFIX, hashes[k],
-				    NULL, best);
-	}
+	if (m->exact)
+		look_up(m, TARGET_EXACT, hashes[labels], NULL, best);
+	for (unsigned k = 0; k < labels; k++)
+		if ((m->tails[k / 64] >> k % 64 & 1) != 0)
+			look_up(m, TARGET_SUFFIX, hashes[k], NULL, best);
 }
 
 struct match
@@ -488,34 +552,28 @@ match_request(struct match_question *m)
 
 /* Each length of prefix whose bit is set; the first bit stands for `base`. */
 static void
-match_prefixes(struct match_question *m, uint32_t owner,
-    enum policy_target_kind kind, uint64_t set, unsigned base,
-    const struct addr *a, struct match *best)
+match_prefixes(struct match_question *m, enum policy_target_kind kind,
+    uint64_t set, unsigned base, const struct addr *a, struct match *best)
 {
 	struct halves h = halves_of(a);
 
 	for (; set != 0; set &= set - 1) {
 		unsigned bits = base + (unsigned)__builtin_ctzll(set);
 
-		look_up(m, owner, kind, prefix_hash(h, bits), a, best);
+		look_up(m, kind, prefix_hash(h, bits), a, best);
 	}
 }
 
 void
 match_addr(struct match_question *m, const struct addr *a, struct match *best)
 {
-	bool v4 = addr_is_v4(a);
-
-	for (unsigned i = 0; i < m->n_owners; i++) {
-		const struct policy_owner *o = m->owners[i];
-
-		if (v4)
-			match_prefixes(m, o->index, TARGET_V4, o->prefixes_v4,
-			    V4_BITS, a, best);
-		for (unsigned j = 0; !v4 && j < 3; j++)
-			match_prefixes(m, o->index, TARGET_V6,
-			    o->prefixes_v6[j], 64 * j, a, best);
+	if (addr_is_v4(a)) {
+		match_prefixes(m, TARGET_V4, m->prefixes_v4, V4_BITS, a, best);
+		return;
 	}
+	for (unsigned i = 0; i < ARRAY_LEN(m->prefixes_v6); i++)
+		match_prefixes(m, TARGET_V6, m->prefixes_v6[i], 64 * i, a,
+		    best);
 }
 
 static uint32_t

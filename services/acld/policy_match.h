@@ -4,8 +4,9 @@
  *
  * Every destination of every rule has one key: its owner and a range's
  * prefix, or the labels of a name behind the last wildcard. A question looks
- * up the few keys that could match, for each owner only those lengths of
- * prefix and those numbers of labels that occur. Rules are numbered in the
+ * up the few keys that could match: those lengths of prefix and numbers of
+ * labels that its owners have, if a filter says that anybody has such a
+ * destination. Rules are numbered in the
  * order of their rank, blocks first, so the lowest number of all that match
  * is the answer. Only policy.c uses it. Immutable once made; any thread.
  *
@@ -37,6 +38,9 @@ struct match_question {
 	const struct match_index *index;
 	const struct policy_question *q;
 	bool source_bound;	/* a rule was seen that looks at the source */
+	/* What some of the owners have in the index (policy_rules.h). */
+	bool exact;
+	uint64_t prefixes_v4, prefixes_v6[3], tails[2];
 	unsigned n_owners;
 	const struct policy_owner *owners[2 * POLICY_GROUPS_MAX + 2];
 };
