@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "store_contract.h"
+
+#include <string.h>
+
+#include "helper.h"
+
+#define OK(call) assert_int_equal(s->ops->call, STORE_OK)
+
+static struct store_session
+row_of(unsigned stream, unsigned n, uint64_t seq)
+{
+	return (struct store_session){
+		.id = id_of(0, n), .stream = stream_of(stream), .seq = seq,
+		.started_us = started_ms_of(n) * 1000,
+		.ended_us = started_ms_of(n) * 1000 + 5,
+		.received_us = TEST_NOW_US, .duration_us = 5,
+		.proxy = STR("p"), .user = STR("alice"),
+		.dest_port = STORE_NULL, .generation = STORE_NULL,
+		.bytes_up = 10, .bytes_down = 20, .status = STATUS_CLOSED,
+		.close_reason = STR("client_closed"),
+		.reply_code = STORE_NULL, .setup_us = STORE_NULL,
+		.attempts = 1,
+	};
+}
+
+/* Puts or adds one row; whether it was stored. */
+static bool
+put(struct store *s, unsigned stream, unsigned n, uint64_t seq)
+{
+	struct store_session row = row_of(stream, n, seq), *rows[] = { &row };
+
+	OK(put_active(s, rows, 1));
+	return row.stored;
+}
+
+static bool
+finish(struct store *s, unsigned stream, unsigned n, uint64_t seq)
+{
+	struct store_session row = row_of(stream, n, seq), *rows[] = { &row };
+
+	OK(add_sessions(s, rows, 1));
+	return row.stored;
+}
+
+struct seen {
+	unsigned n;
+	struct store_session first;
+	char user[16];
+};
+
+static void
+see(void *arg, const struct store_session *row)
+{
+	struct seen *w = arg;
+
+	if (w->n++ > 0)
+		return;
+	w->first = *row;
+	assert_true(str_copy(w->user, sizeof(w->user), row->user));
+}
+
+static unsigned
+running(struct store *s, unsigned stream)
+{
+	struct id id = stream_of(stream);
+	struct seen seen = { 0 };
+
+	OK(each_active(s, &id, see, &seen));
+	return seen.n;
+}
+
+static void
+case_a_stream_begins_at_one(struct store *s)
+{
+	struct store_stream st = { .id = stream_of(1), .proxy = "p" };
+	struct store_stream again = { .id = stream_of(1), .proxy = "other" };
+
+	OK(begin(s));
+	OK(lock_stream(s, &st, 77));
+	assert_int_equal(st.next_seq, 1);
+	assert_int_equal(st.state, STREAM_LIVE);
+	assert_int_equal(st.last_contact_us, 77);
+	OK(lock_stream(s, &again, 99));
+	assert_string_equal(again.proxy, "p");
+	assert_int_equal(again.last_contact_us, 77);
+	OK(commit(s));
+}
+
+static void
+case_a_stream_moves(struct store *s)
+{
+	struct store_stream st = { .id = stream_of(1), .proxy = "p" };
+	uint64_t n;
+
+	OK(begin(s));
+	OK(lock_stream(s, &st, 1));
+	st.next_seq = (uint64_t)INT64_MAX;
+	st.state = STREAM_ENDED;
+	st.last_contact_us = 5;
+	st.end_reason = STR("shutdown");
+	OK(move_stream(s, &st));
+	OK(commit(s));
+	st = (struct store_stream){ .id = stream_of(1), .proxy = "p" };
+	OK(begin(s));
+	OK(lock_stream(s, &st, 9));
+	assert_int_equal(st.next_seq, INT64_MAX);
+	assert_int_equal(st.state, STREAM_ENDED);
+	assert_int_equal(st.last_contact_us, 5);
+	OK(count_streams(s, STREAM_ENDED, &n));
+	assert_int_equal(n, 1);
+	OK(count_streams(s, STREAM_LIVE, &n));
+	assert_int_equal(n, 0);
+	OK(commit(s));
+}
+
+static void
+case_nothing_remains_of_a_rollback(struct store *s)
+{
+	struct store_stream st = { .id = stream_of(1), .proxy = "p" };
+	uint64_t n;
+
+	OK(begin(s));
+	OK(lock_stream(s, &st, 1));
+	assert_true(put(s, 1, 1, 1));
+	assert_true(finish(s, 1, 2, 2));
+	s->ops->rollback(s);
+	s->ops->rollback(s);	/* harmless */
+	OK(begin(s));
+	OK(count_streams(s, STREAM_LIVE, &n));
+	assert_int_equal(n, 0);
+	assert_int_equal(running(s, 1), 0);
+	assert_true(finish(s, 1, 2, 2));
+	OK(commit(s));
+}
+
+static void
+case_a_running_row_only_rises(struct store *s)
+{
+	struct store_session row = row_of(1, 1, 1), *rows[] = { &row };
+	struct id id = stream_of(1);
+	struct seen seen = { 0 };
+
+	OK(begin(s));
+	OK(put_active(s, rows, 1));
+	assert_true(row.stored);
+	row.seq = 4;
+	row.bytes_up = 5;
+	row.bytes_down = 50;
+	row.duration_us = 500;
+	row.user = STR("mallory");
+	OK(put_active(s, rows, 1));
+	assert_true(row.stored);
+	OK(put_active(s, rows, 1));
+	assert_false(row.stored);	/* the same seq again */
+	row.seq = 3;
+	OK(put_active(s, rows, 1));
+	assert_false(row.stored);
+	OK(each_active(s, &id, see, &seen));
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(seen.first.bytes_up, 10);
+	assert_int_equal(seen.first.bytes_down, 50);
+	assert_int_equal(seen.first.duration_us, 500);
+	assert_int_equal(seen.first.seq, 4);
+	assert_string_equal(seen.user, "alice");
+	OK(commit(s));
+}
+
+static void
+case_a_row_belongs_to_its_stream(struct store *s)
+{
+	OK(begin(s));
+	assert_true(put(s, 1, 1, 1));
+	assert_false(put(s, 2, 1, 9));
+	assert_false(finish(s, 2, 1, 9));
+	assert_int_equal(running(s, 1), 1);
+	assert_int_equal(running(s, 2), 0);
+	assert_true(finish(s, 1, 1, 2));
+	assert_int_equal(running(s, 1), 0);
+	OK(commit(s));
+}
+
+static void
+case_what_ended_stays(struct store *s)
+{
+	OK(begin(s));
+	assert_true(finish(s, 1, 1, 1));
+	assert_false(finish(s, 1, 1, 2));
+	assert_false(finish(s, 2, 1, 2));
+	assert_false(put(s, 1, 1, 3));
+	assert_int_equal(running(s, 1), 0);
+	OK(commit(s));
+}
+
+static void
+case_only_refused_rows_say_so(struct store *s)
+{
+	struct store_session a = row_of(1, 1, 1), b = row_of(1, 1, 2),
+	    c = row_of(1, 2, 3), *rows[] = { &a, &b, &c };
+
+	OK(begin(s));
+	OK(add_sessions(s, rows, 3));
+	assert_true(a.stored);
+	assert_false(b.stored);
+	assert_true(c.stored);
+	OK(add_sessions(s, rows, 0));
+	OK(put_active(s, rows, 0));
+	OK(commit(s));
+}
+
+static void
+case_running_rows_read_as_written(struct store *s)
+{
+	struct store_session row = row_of(1, 1, 1), *rows[] = { &row };
+	struct id id = stream_of(1);
+	struct seen seen = { 0 };
+
+	row.source_port = 65535;
+	row.command = COMMAND_UDP;
+	row.incomplete = 1;
+	row.bytes_up = (uint64_t)INT64_MAX;
+	OK(begin(s));
+	OK(put_active(s, rows, 1));
+	OK(each_active(s, &id, see, &seen));
+	OK(commit(s));
+	assert_true(id_eq(&seen.first.id, &row.id));
+	assert_true(id_eq(&seen.first.stream, &row.stream));
+	assert_int_equal(seen.first.started_us, row.started_us);
+	assert_int_equal(seen.first.source_port, 65535);
+	assert_int_equal(seen.first.dest_port, STORE_NULL);
+	assert_int_equal(seen.first.command, COMMAND_UDP);
+	assert_int_equal(seen.first.incomplete, 1);
+	assert_int_equal(seen.first.bytes_up, INT64_MAX);
+	assert_int_equal(seen.first.listener.len, 0);
+}
+
+static void
+case_sums_add_up_and_stop(struct store *s)
+{
+	struct store_rollup sum = { .dimension = ROLLUP_USER, .hour_us = 0,
+		.key = STR("alice"), .sessions = 2, .bytes_up = 10,
+		.duration_us = (uint64_t)INT64_MAX };
+
+	OK(begin(s));
+	OK(add_rollups(s, &sum, 1));
+	OK(add_rollups(s, &sum, 1));
+	sum.key = STR("");
+	OK(add_rollups(s, &sum, 1));
+	OK(commit(s));
+}
+
+static void
+case_silent_streams(struct store *s)
+{
+	struct id ids[4];
+	size_t n;
+
+	OK(begin(s));
+	for (unsigned i = 1; i <= 6; i++) {
+		struct store_stream st = { .id = stream_of(i), .proxy = "p" };
+
+		OK(lock_stream(s, &st, i * 10));
+		st.state = i == 2 ? STREAM_ENDED : STREAM_LIVE;
+		OK(move_stream(s, &st));
+	}
+	OK(silent_streams(s, 10, ids, 4, &n));
+	assert_int_equal(n, 0);
+	OK(silent_streams(s, 31, ids, 4, &n));
+	assert_int_equal(n, 2);
+	OK(silent_streams(s, 1000, ids, 4, &n));
+	assert_int_equal(n, 4);
+	OK(commit(s));
+}
+
+static void
+case_old_sessions_go_in_slices(struct store *s)
+{
+	unsigned gone;
+
+	OK(begin(s));
+	for (unsigned i = 0; i < 10; i++)
+		assert_true(finish(s, 1, i, i + 1));
+	OK(commit(s));
+	OK(begin(s));
+	OK(delete_old(s, HISTORY_SESSIONS, started_ms_of(7) * 1000, 5, &gone));
+	assert_int_equal(gone, 5);
+	OK(delete_old(s, HISTORY_SESSIONS, started_ms_of(7) * 1000, 5, &gone));
+	assert_int_equal(gone, 2);
+	OK(delete_old(s, HISTORY_SESSIONS, started_ms_of(7) * 1000, 5, &gone));
+	assert_int_equal(gone, 0);
+	assert_true(finish(s, 1, 0, 50));	/* was removed */
+	assert_false(finish(s, 1, 7, 50));	/* was not */
+	OK(commit(s));
+	OK(tidy(s));
+}
+
+static void
+case_gaps_and_quarantine(struct store *s)
+{
+	struct store_gap g = { .stream = stream_of(1), .first_seq = 3,
+		.last_seq = 9, .proxy = STR("p"), .reason = STR("why"),
+		.noticed_us = 50 };
+	struct store_quarantine q = { .stream = stream_of(1), .seq = 12,
+		.proxy = STR("p"), .reason = STR("unknown"),
+		.body = STR("\0\xff\1\2"), .received_us = 60 };
+	unsigned gone;
+
+	OK(begin(s));
+	OK(add_gap(s, &g));
+	OK(add_gap(s, &g));	/* noted once */
+	OK(add_quarantine(s, &q));
+	q.seq++;
+	q.body = STR("");
+	OK(add_quarantine(s, &q));
+	OK(delete_old(s, HISTORY_GAPS, 50, 10, &gone));
+	assert_int_equal(gone, 0);
+	OK(delete_old(s, HISTORY_GAPS, 51, 10, &gone));
+	assert_int_equal(gone, 1);
+	OK(delete_old(s, HISTORY_QUARANTINE, 61, 10, &gone));
+	assert_int_equal(gone, 2);
+	OK(commit(s));
+}
+
+static void
+case_live_streams_do_not_grow_old(struct store *s)
+{
+	unsigned gone;
+
+	OK(begin(s));
+	for (unsigned i = STREAM_LIVE; i <= STREAM_LOST; i++) {
+		struct store_stream st = { .id = stream_of(i), .proxy = "p" };
+
+		OK(lock_stream(s, &st, 10));
+		st.state = (enum store_stream_state)i;
+		OK(move_stream(s, &st));
+	}
+	OK(delete_old(s, HISTORY_STREAMS, 11, 10, &gone));
+	assert_int_equal(gone, 2);
+	OK(commit(s));
+}
+
+static void
+case_old_sums_go(struct store *s)
+{
+	struct store_rollup sums[] = {
+		{ .dimension = ROLLUP_TOTAL, .hour_us = 100, .sessions = 1 },
+		{ .dimension = ROLLUP_USER, .hour_us = 100, .key = STR("a") },
+		{ .dimension = ROLLUP_USER, .hour_us = 200, .key = STR("a") },
+	};
+	unsigned gone;
+
+	OK(begin(s));
+	OK(add_rollups(s, sums, 3));
+	OK(delete_old(s, HISTORY_ROLLUPS, 200, 10, &gone));
+	assert_int_equal(gone, 2);
+	OK(commit(s));
+}
+
+void
+store_contract_run(void (*fresh)(struct store **s),
+    void (*gone)(struct store **s))
+{
+	static void (*const cases[])(struct store *s) = {
+		case_a_stream_begins_at_one, case_a_stream_moves,
+		case_nothing_remains_of_a_rollback,
+		case_a_running_row_only_rises,
+		case_a_row_belongs_to_its_stream, case_what_ended_stays,
+		case_only_refused_rows_say_so,
+		case_running_rows_read_as_written, case_sums_add_up_and_stop,
+		case_silent_streams, case_old_sessions_go_in_slices,
+		case_gaps_and_quarantine, case_live_streams_do_not_grow_old,
+		case_old_sums_go,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct store *s;
+
+		fresh(&s);
+		cases[i](s);
+		gone(&s);
+	}
+}
