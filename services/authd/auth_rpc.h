@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth_rpc: the sockets `auth` and `admin_auth` in terms of protobuf.
+ *
+ * Everything that arrives is checked here before anything uses it, and what
+ * held a password is wiped. The handlers run on nng's threads.
+ */
+#ifndef AUTHD_AUTH_RPC_H
+#define AUTHD_AUTH_RPC_H
+
+#include "authd/loader.h"
+#include "authd/logins.h"
+#include "base/metrics.h"
+#include "msg/rpc_server.h"
+
+struct auth_rpc;
+
+struct auth_rpc_options {	/* borrowed */
+	struct logins *logins;
+	struct loader *loader;
+	struct metrics *metrics;
+	unsigned contexts;	/* of the socket `auth` */
+};
+
+struct auth_rpc *auth_rpc_new(const struct auth_rpc_options *o) MUST_CHECK;
+/* All requests must have been answered. */
+void auth_rpc_free(struct auth_rpc **rp);
+
+/* Their argument is a struct auth_rpc. */
+extern const struct rpc_method auth_rpc_auth[], auth_rpc_admin[];
+
+/* The answer as an AuthReply, appended; for logins. */
+void auth_rpc_encode(const struct auth_answer *a, struct bytes *out);
+
+#endif

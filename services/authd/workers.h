@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * workers: a fixed number of threads for slow work, and a bounded queue.
+ *
+ * The threads run at a lower priority than those that serve, so that hashing
+ * on all cores delays nobody who needs none. Any thread may submit.
+ */
+#ifndef AUTHD_WORKERS_H
+#define AUTHD_WORKERS_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/list.h"
+
+struct workers;
+
+/* Embedded in what is to be done; the workers' from submit until run. */
+struct workers_job {
+	struct list link;
+	uint64_t queued_us;	/* clock_mono_us, set by submit */
+	/* Once per submit that gave true. `abandoned`: the workers stop, the
+	 * work is not wanted any more. May free the job. */
+	void (*run)(struct workers_job *j, bool abandoned);
+};
+
+/* Threads to use for 0 of the configuration: one a core that we may use. */
+unsigned workers_default(void);
+int workers_start(struct workers **out, unsigned threads, unsigned queue,
+    struct err *err) MUST_CHECK;
+/* false: the queue is full, or the workers have stopped. */
+bool workers_submit(struct workers *w, struct workers_job *j) MUST_CHECK;
+/* Before all others and beyond the queue; for administrators. false: the
+ * workers have stopped. */
+bool workers_submit_first(struct workers *w, struct workers_job *j)
+    MUST_CHECK;
+/* Jobs that wait. */
+unsigned workers_queued(struct workers *w);
+/* Ends the threads after the work at hand, and abandons what waits. May be
+ * called twice. */
+void workers_stop(struct workers *w);
+/* Stops too. */
+void workers_free(struct workers **wp);
+
+#endif
