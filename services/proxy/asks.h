@@ -85,8 +85,8 @@ struct decision {
 	uint64_t generation;
 	struct id instance;
 	uint32_t lease_ms;
-	/* Some rule of the policy looks at sources: then this answer is good
-	 * for asked_source only. */
+	/* A rule that mattered looks at sources: then this answer is good for
+	 * asked_source only. */
 	bool source_bound;
 	struct addr asked_source;
 };

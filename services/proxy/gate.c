@@ -16,9 +16,6 @@ struct gate {
 	struct digest_keyed *hmac;
 	struct list flights;
 	struct bytes key;		/* scratch */
-	/* Learnt from answers: does any depend on the source? Then it is part
-	 * of the key. Of logins until reload, of decisions as the policy is. */
-	bool logins_by_source, decisions_by_source;
 };
 
 /* A question that is out, and the lease it will fill. */
@@ -26,7 +23,6 @@ struct flight {
 	struct list link;
 	struct gate *gate;
 	struct lease *lease;
-	bool by_source;		/* the source was part of the key */
 };
 
 static void
@@ -77,19 +73,17 @@ void
 gate_reload(struct gate *g, const struct proxy_config *cfg)
 {
 	g->cfg = cfg;
-	g->logins_by_source = false;
 	lease_flush(g->logins);
 	lease_flush(g->decisions);
 }
 
 static struct flight *
-flight_new(struct gate *g, struct lease *lease, bool by_source)
+flight_new(struct gate *g, struct lease *lease)
 {
 	struct flight *f = xmalloc(sizeof(*f));
 
 	f->gate = g;
 	f->lease = lease;
-	f->by_source = by_source;
 	list_push(&g->flights, &f->link);
 	return f;
 }
@@ -108,12 +102,12 @@ flight_land(struct flight *f)
 
 /* How long a good login may be used again, on the boot clock. */
 static uint64_t
-login_until(const struct flight *f, const struct login_answer *a,
+login_until(const struct gate *g, const struct login_answer *a,
     uint64_t now_ms)
 {
-	uint64_t ms = f->gate->cfg->lease_login, wall = clock_wall_us();
+	uint64_t ms = g->cfg->lease_login, wall = clock_wall_us();
 
-	if (a->result != LOGIN_OK || (a->source_bound && !f->by_source))
+	if (a->result != LOGIN_OK)
 		return 0;
 	if (a->expires_us != 0) {
 		uint64_t left =
@@ -130,18 +124,16 @@ on_login(void *arg, const struct login_answer *answer)
 	struct flight *f = arg;
 	struct gate *g = f->gate;
 	struct login_answer *kept = xmalloc(sizeof(*kept));
-	uint64_t now = clock_mono_ms(), until = login_until(f, answer, now);
+	uint64_t now = clock_mono_ms(), until = login_until(g, answer, now);
 
 	*kept = *answer;
 	if (kept->identity != NULL)
 		identity_ref(kept->identity);
-	if (answer->source_bound)
-		g->logins_by_source = true;
 	lease_answer(g->logins, flight_land(f), kept, now, until);
 }
 
 static void
-login_key(struct gate *g, const struct login_question *q,
+login_key(struct gate *g, const struct login_question *q, bool by_source,
     uint8_t out[static DIGEST_SIZE])
 {
 	struct str parts[] = {
@@ -150,11 +142,11 @@ login_key(struct gate *g, const struct login_question *q,
 	};
 
 	digest_keyed_parts(g->hmac, out, parts,
-	    g->logins_by_source ? ARRAY_LEN(parts) : ARRAY_LEN(parts) - 1);
+	    by_source ? ARRAY_LEN(parts) : ARRAY_LEN(parts) - 1);
 }
 
-enum gate_result
-gate_login(struct gate *g, const struct login_question *q,
+static enum gate_result
+login_look(struct gate *g, const struct login_question *q, bool by_source,
     struct lease_waiter *waiter, const struct login_answer **answer)
 {
 	static const struct login_answer busy = { .result = LOGIN_BUSY };
@@ -163,7 +155,7 @@ gate_login(struct gate *g, const struct login_question *q,
 	struct lease *lease = NULL;
 	struct flight *f;
 
-	login_key(g, q, key);
+	login_key(g, q, by_source, key);
 	switch (lease_find(g->logins, (struct str){ (char *)key, sizeof(key) },
 	    clock_mono_ms(), waiter, &value, &lease)) {
 	case LEASE_HIT:
@@ -174,7 +166,7 @@ gate_login(struct gate *g, const struct login_question *q,
 	case LEASE_FULL:
 		break;
 	case LEASE_ASK:
-		f = flight_new(g, lease, g->logins_by_source);
+		f = flight_new(g, lease);
 		if (asks_login(g->asks, q,
 			(uint32_t)g->cfg->timeouts_login, on_login, f))
 			return GATE_WAIT;
@@ -185,6 +177,22 @@ gate_login(struct gate *g, const struct login_question *q,
 	}
 	*answer = &busy;
 	return GATE_FULL;
+}
+
+/*
+ * The key has no source at first: most answers serve all of a user's clients.
+ * One that is bound to another source says so, and then the source counts.
+ */
+enum gate_result
+gate_login(struct gate *g, const struct login_question *q,
+    struct lease_waiter *waiter, const struct login_answer **answer)
+{
+	enum gate_result result = login_look(g, q, false, waiter, answer);
+
+	if (result == GATE_NOW && (*answer)->source_bound &&
+	    !addr_eq(&(*answer)->asked_source, &q->source))
+		result = login_look(g, q, true, waiter, answer);
+	return result;
 }
 
 /* ---- decision ---- */
@@ -202,11 +210,6 @@ on_decision(void *arg, const struct decision *decision)
 		ms = g->cfg->lease_decision;
 	if (decision->verdict == VERDICT_UNAVAILABLE)
 		ms = 0;
-	else
-		g->decisions_by_source = decision->source_bound;
-	/* Asked under a key without the source, and the policy looks at it. */
-	if (decision->source_bound && !f->by_source)
-		ms = 0;
 	lease_answer(g->decisions, flight_land(f), kept, now, now + ms);
 }
 
@@ -221,7 +224,7 @@ key_add(struct bytes *key, struct str s)
 
 /* All that an answer can depend on, each part with its length. */
 static struct str
-decide_key(struct gate *g, const struct decide_question *q)
+decide_key(struct gate *g, const struct decide_question *q, bool by_source)
 {
 	const struct identity *who = q->identity;
 	struct bytes *key = &g->key;
@@ -238,14 +241,14 @@ decide_key(struct gate *g, const struct decide_question *q)
 	    q->n_resolved * sizeof(q->resolved[0]) });
 	for (unsigned i = 0; i < who->n_groups; i++)
 		key_add(key, who->groups[i]);
-	if (g->decisions_by_source)
+	if (by_source)
 		key_add(key, (struct str){ (const char *)q->source.b,
 		    sizeof(q->source.b) });
 	return (struct str){ key->ptr, key->len };
 }
 
-enum gate_result
-gate_decide(struct gate *g, const struct decide_question *q,
+static enum gate_result
+decide_look(struct gate *g, const struct decide_question *q, bool by_source,
     struct lease_waiter *waiter, const struct decision **decision)
 {
 	static const struct decision none = { .verdict = VERDICT_UNAVAILABLE };
@@ -253,8 +256,8 @@ gate_decide(struct gate *g, const struct decide_question *q,
 	struct lease *lease = NULL;
 	struct flight *f;
 
-	switch (lease_find(g->decisions, decide_key(g, q), clock_mono_ms(),
-	    waiter, &value, &lease)) {
+	switch (lease_find(g->decisions, decide_key(g, q, by_source),
+	    clock_mono_ms(), waiter, &value, &lease)) {
 	case LEASE_HIT:
 		*decision = value;
 		return GATE_NOW;
@@ -263,7 +266,7 @@ gate_decide(struct gate *g, const struct decide_question *q,
 	case LEASE_FULL:
 		break;
 	case LEASE_ASK:
-		f = flight_new(g, lease, g->decisions_by_source);
+		f = flight_new(g, lease);
 		if (asks_decide(g->asks, q,
 			(uint32_t)g->cfg->timeouts_decide, on_decision, f))
 			return GATE_WAIT;
@@ -273,6 +276,19 @@ gate_decide(struct gate *g, const struct decide_question *q,
 	}
 	*decision = &none;
 	return GATE_FULL;
+}
+
+/* As gate_login: the source is part of the key only where it matters. */
+enum gate_result
+gate_decide(struct gate *g, const struct decide_question *q,
+    struct lease_waiter *waiter, const struct decision **decision)
+{
+	enum gate_result result = decide_look(g, q, false, waiter, decision);
+
+	if (result == GATE_NOW && (*decision)->source_bound &&
+	    !addr_eq(&(*decision)->asked_source, &q->source))
+		result = decide_look(g, q, true, waiter, decision);
+	return result;
 }
 
 struct lease_stats
