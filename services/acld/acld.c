@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "acld/acld.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "acld/acl_rpc.h"
@@ -170,6 +171,8 @@ acld_check(const struct settings *s, struct err *err)
 
 	if (rc != 0)
 		(void)policy_notes_err(&report.errors, err);
+	for (unsigned i = 0; i < report.warnings.n; i++)
+		fprintf(stderr, "warning: %s\n", report.warnings.v[i]);
 	policy_free(&p);
 	policy_report_fini(&report);
 	return rc;
