@@ -8,8 +8,8 @@
  * the other has not taken what was read, and bounds the work of one wake-up.
  * Small messages go through the worker's shared buffer (read, write at once,
  * keep only the rest); a direction that moved `splice_after` bytes in pieces of
- * 4 KiB and more borrows a pipe from the worker and is spliced; the pipe is
- * given back whenever it is empty. Keepalive and TCP_USER_TIMEOUT are set on the
+ * 4 KiB and more borrows a pipe from the worker and is spliced; the pipe goes
+ * back whenever it is empty. Keepalive and TCP_USER_TIMEOUT are set on the
  * target's socket when a session has lived 5 s (ruling 5). The process ignores
  * SIGPIPE (splice has no MSG_NOSIGNAL). Everything happens on the worker that
  * made it.

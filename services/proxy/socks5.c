@@ -155,9 +155,11 @@ socks5_parse_request(struct str in, struct socks5_request *out, size_t *used)
 	if (parse_host(&r, atyp, out) == PARSE_BAD)
 		return PARSE_BAD;
 	out->dest.port = reader_u16(&r);
-	if (finish(&r, in, used) == PARSE_MORE)
+	if (r.failed)
 		return PARSE_MORE;
-	return judge_request(out, atyp);
+	if (judge_request(out, atyp) == PARSE_BAD)
+		return PARSE_BAD;
+	return finish(&r, in, used);
 }
 
 size_t

@@ -17,7 +17,7 @@ struct stream;
 
 struct stream_ops {
 	const char *name;
-	bool spliceable;	/* the fd carries the payload bytes themselves */
+	bool spliceable;	/* the fd carries the payload itself */
 	ssize_t (*read)(struct stream *s, void *p, size_t len);
 	ssize_t (*write)(struct stream *s, const void *p, size_t len);
 	int (*shutdown_write)(struct stream *s);
