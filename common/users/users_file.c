@@ -74,10 +74,10 @@ warn_of_others(const struct users_file *f, const char *path,
 
 		if (str_eq(cost_of(e->user.hash), cost_of(common)))
 			continue;
-		users_notes_warn(notes, "%s:%d:%d: %zu users, first this one, "
-		    "have a hash of another method or cost than most: the time "
-		    "that a refusal takes tells that they exist", path,
-		    e->line, e->column, n);
+		users_notes_warn(notes, "%s:%d:%d: a hash of another method "
+		    "or cost than most users' (%zu such): the time that a "
+		    "refusal takes tells that the user exists", path, e->line,
+		    e->column, n);
 		return;
 	}
 }

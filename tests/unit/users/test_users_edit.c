@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "users/users_edit.h"
+#include "users/users_file.h"
+
+#define X10 "xxxxxxxxxx"
+#define X43 X10 X10 X10 X10 "xxx"
+#define Y "$y$j9T$salt$" X43
+#define NEW "$y$j9T$new$" X43
+#define HASH(h) "password_hash = \"" h "\"\n"
+#define USER(name) "[[users]]\nusername = \"" name "\"\n" HASH(Y)
+
+static char dir[32], path[64];
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/users_edit_XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/users.toml", dir);
+	return 0;
+}
+
+static int
+remove_one(const char *name, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(name);
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void
+put(const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static char *
+get(const char *name)
+{
+	struct bytes b = { 0 };
+	char part[4096];
+	FILE *f = fopen(name, "re");
+	size_t n;
+
+	assert_non_null(f);
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		bytes_add(&b, part, n);
+	fclose(f);
+	bytes_add(&b, "", 1);
+	return b.ptr;
+}
+
+static void
+holds(const char *text)
+{
+	char *now = get(path);
+
+	assert_string_equal(now, text);
+	free(now);
+}
+
+/* What is done to `before`: NULL hash: delete; else set; `groups`: add. */
+struct step {
+	const char *name, *hash;
+	bool add;
+	const char *groups[3];
+};
+
+static enum users_edit_result
+run(const struct step *s, struct err *err)
+{
+	struct str groups[3];
+	struct users_edit_user u = { .name = str_from(s->name),
+		.hash = str_from(s->hash), .groups = groups };
+
+	if (s->hash == NULL)
+		return users_edit_delete(path, u.name, err);
+	if (!s->add)
+		return users_edit_set_hash(path, u.name, u.hash, err);
+	while (u.n_groups < 3 && s->groups[u.n_groups] != NULL) {
+		groups[u.n_groups] = str_from(s->groups[u.n_groups]);
+		u.n_groups++;
+	}
+	return users_edit_add(path, &u, err);
+}
+
+static const struct {
+	const char *before;
+	struct step step;
+	const char *after;
+} edits[] = {
+	/* Add. */
+	{ "", { "a", Y, true }, USER("a") },
+	{ "# nobody yet", { "a", Y, true }, "# nobody yet\n\n" USER("a") },
+	{ USER("a"), { "b", Y, true }, USER("a") "\n" USER("b") },
+	{ USER("a") "# end\n", { "b", Y, true, { "x", "y z" } },
+	    USER("a") "# end\n\n" USER("b") "groups = [\"x\", \"y z\"]\n" },
+	{ "", { "O\"Neil\\\\ \xc3\xb6", Y, true, { "a\"]" } },
+	    "[[users]]\nusername = \"O\\\"Neil\\\\\\\\ \xc3\xb6\"\n" HASH(Y)
+	    "groups = [\"a\\\"]\"]\n" },
+	{ "[[users]]\r\nusername = \"a\"\r\n" "password_hash = '" Y "'\r\n",
+	    { "b", Y, true }, "[[users]]\r\nusername = \"a\"\r\n"
+	    "password_hash = '" Y "'\r\n\n" USER("b") },
+	/* Set the hash, whatever is around it. */
+	{ USER("a") USER("b"), { "b", NEW },
+	    USER("a") "[[users]]\nusername = \"b\"\n" HASH(NEW) },
+	{ "[[users]]\n  password_hash='" Y "'# why\n\tusername='a'\n",
+	    { "a", NEW },
+	    "[[users]]\n  password_hash=\"" NEW "\"# why\n\tusername='a'\n" },
+	{ "[[users]]\nusername = \"a\"\n\"password_hash\" = \"" Y "\" # \"x\"",
+	    { "a", NEW }, "[[users]]\nusername = \"a\"\n"
+	    "\"password_hash\" = \"" NEW "\" # \"x\"" },
+	{ "users = [ { username = \"\xc3\xb6\", password_hash = \"" Y "\" },"
+	    " { username = \"b\", password_hash = \"" Y "\" } ] # \xc3\xb6\n",
+	    { "b", NEW }, "users = [ { username = \"\xc3\xb6\", "
+	    "password_hash = \"" Y "\" }, { username = \"b\", "
+	    "password_hash = \"" NEW "\" } ] # \xc3\xb6\n" },
+	{ "[[users]]\nusername = \"a\"\npassword_hash = \"\\u0024"
+	    "y$j9T$salt$" X43 "\"\n", { "a", NEW },
+	    "[[users]]\nusername = \"a\"\n" HASH(NEW) },
+	/* Delete. */
+	{ USER("a"), { "a" }, "" },
+	{ "# head\n\n" USER("a") "\n" USER("b"), { "a" },
+	    "# head\n\n" USER("b") },
+	{ USER("a") "\n# about b\n" USER("b"), { "b" },
+	    USER("a") "\n# about b\n" },
+	{ USER("a") "groups = [\n \"x\", # why\n]\n\n\n# about b\n" USER("b"),
+	    { "a" }, "\n# about b\n" USER("b") },
+	{ USER("a") USER("b") USER("c"), { "b" }, USER("a") USER("c") },
+	{ "[[users]] # x\nusername = \"a\"\n" HASH(Y) "# after\n" USER("b"),
+	    { "a" }, "# after\n" USER("b") },
+	{ USER("a") "\n  [[ users ]]\nusername = \"b\"\n"
+	    "password_hash = \"" Y "\"", { "b" }, USER("a") "\n" },
+};
+
+static void
+edits_keep_the_rest(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(edits); i++) {
+		struct err err = { "" };
+
+		put(edits[i].before);
+		if (run(&edits[i].step, &err) != USERS_EDIT_DONE)
+			fail_msg("%zu: %s", i, err.text);
+		holds(edits[i].after);
+	}
+}
+
+#define INLINE "users = [ { username = \"a\", password_hash = \"" Y "\" } ]\n"
+
+/* The file stays as it is. */
+static const struct {
+	const char *before;
+	struct step step;
+	enum users_edit_result result;
+	const char *says;
+} refused[] = {
+	{ USER("a"), { "a", Y, true }, USERS_EDIT_EXISTS, "a user a already" },
+	{ USER("a"), { "A", NEW }, USERS_EDIT_NOT_FOUND, "no user A" },
+	{ USER("a"), { "b" }, USERS_EDIT_NOT_FOUND, "no user b" },
+	{ "", { "b" }, USERS_EDIT_NOT_FOUND, "no user b" },
+	{ USER("a"), { "", Y, true }, USERS_EDIT_BAD_INPUT, "1 to 255" },
+	{ USER("a"), { " b", Y, true }, USERS_EDIT_BAD_INPUT, "1 to 255" },
+	{ USER("a"), { "b\n[x]", Y, true }, USERS_EDIT_BAD_INPUT, "control" },
+	{ USER("a"), { "\xff", Y, true }, USERS_EDIT_BAD_INPUT, "UTF-8" },
+	{ USER("a"), { "b", "secret", true }, USERS_EDIT_BAD_INPUT,
+	    "known strong" },
+	{ USER("a"), { "b", "", true }, USERS_EDIT_BAD_INPUT, "known strong" },
+	{ USER("a"), { "a", "" }, USERS_EDIT_BAD_INPUT, "known strong" },
+	{ USER("a"), { "a", "$1$a$qjXMvbEw8oaL.CzflDtaK/" },
+	    USERS_EDIT_BAD_INPUT, "known strong" },
+	{ USER("a"), { "b", Y, true, { "" } }, USERS_EDIT_BAD_INPUT,
+	    "group's name" },
+	{ USER("a"), { "b", Y, true, { "x", "X" } }, USERS_EDIT_BAD_INPUT,
+	    "twice" },
+	/* What is broken is not touched. */
+	{ USER("a") "x = 1\n", { "b", Y, true }, USERS_EDIT_BAD_FILE,
+	    "users.toml:4:1: unknown key x" },
+	{ USER("a") "[[users", { "a" }, USERS_EDIT_BAD_FILE, ":4:" },
+	/* Nor what is written in another way. */
+	{ INLINE, { "b", Y, true }, USERS_EDIT_BAD_FILE, "users.toml:3:" },
+	{ INLINE, { "a" }, USERS_EDIT_BAD_FILE, ":1:11: written in a way" },
+	{ "[[users]]\nusername = \"a\"\npassword_hash = '''" Y "'''\n",
+	    { "a", NEW }, USERS_EDIT_BAD_FILE, ":3:17: written in a way" },
+	{ "[[users]]\nusername = \"a\"\npassword_hash = \"\"\"" Y "\"\"\"\n",
+	    { "a", NEW }, USERS_EDIT_BAD_FILE, ":3:17: written in a way" },
+};
+
+static void
+refused_edits_change_nothing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		struct err err = { "" };
+		enum users_edit_result r;
+
+		put(refused[i].before);
+		r = run(&refused[i].step, &err);
+		if (r != refused[i].result ||
+		    strstr(err.text, refused[i].says) == NULL)
+			fail_msg("%zu gave %d, %s", i, r, err.text);
+		holds(refused[i].before);
+	}
+}
+
+static void
+too_many_groups(void **state)
+{
+	struct str groups[USERS_GROUPS_MAX + 1];
+	struct users_edit_user u = { STR("a"), STR(Y), groups,
+		USERS_GROUPS_MAX + 1 };
+	char names[USERS_GROUPS_MAX + 1][8];
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < u.n_groups; i++) {
+		snprintf(names[i], sizeof(names[i]), "g%zu", i);
+		groups[i] = str_from(names[i]);
+	}
+	assert_int_equal(users_edit_add(path, &u, &err), USERS_EDIT_BAD_INPUT);
+	u.n_groups--;
+	assert_int_equal(users_edit_add(path, &u, &err), USERS_EDIT_DONE);
+}
+
+static struct stat
+stat_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(name, &st), 0);
+	return st;
+}
+
+static const struct step add_a = { "a", Y, true }, add_b = { "b", Y, true };
+
+static void
+new_file_is_closed(void **state)
+{
+	struct err err;
+	mode_t old = umask(0);
+
+	(void)state;
+	assert_int_equal(run(&add_a, &err), USERS_EDIT_DONE);
+	umask(old);
+	assert_int_equal(stat_of(path).st_mode & 07777, 0600);
+	assert_int_equal(stat_of(path).st_uid, stat_of(dir).st_uid);
+	holds(USER("a"));
+}
+
+static void
+new_file_of_root_is_the_directorys(void **state)
+{
+	struct err err;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chown(dir, 4321, 4322), 0);
+	assert_int_equal(run(&add_a, &err), USERS_EDIT_DONE);
+	assert_int_equal(stat_of(path).st_uid, 4321);
+	assert_int_equal(stat_of(path).st_gid, 4322);
+	assert_int_equal(stat_of(path).st_mode & 07777, 0600);
+}
+
+static void
+mode_and_owner_stay(void **state)
+{
+	struct err err;
+
+	(void)state;
+	put(USER("a"));
+	assert_int_equal(chmod(path, 0640), 0);
+	if (geteuid() == 0)
+		assert_int_equal(chown(path, 4321, 4322), 0);
+	assert_int_equal(run(&add_b, &err), USERS_EDIT_DONE);
+	assert_int_equal(stat_of(path).st_mode & 07777, 0640);
+	if (geteuid() == 0) {
+		assert_int_equal(stat_of(path).st_uid, 4321);
+		assert_int_equal(stat_of(path).st_gid, 4322);
+	}
+}
+
+static void
+links_are_followed(void **state)
+{
+	char *real = xasprintf("%s/real.toml", dir);
+	struct stat st;
+	struct err err;
+
+	(void)state;
+	put(USER("a"));
+	assert_int_equal(rename(path, real), 0);
+	assert_int_equal(symlink("real.toml", path), 0);
+	assert_int_equal(run(&add_b, &err), USERS_EDIT_DONE);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	holds(USER("a") "\n" USER("b"));
+	free(real);
+}
+
+/* Who has the old file open goes on reading the old one. */
+static void
+replaced_not_overwritten(void **state)
+{
+	char part[sizeof(USER("a")) + 1] = "";
+	struct err err;
+	char *left = xasprintf("%s.new", path);
+	int fd;
+
+	(void)state;
+	put(USER("a"));
+	/* A crash left one; it may even be a link to elsewhere. */
+	assert_int_equal(symlink("/nowhere/x", left), 0);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(run(&add_b, &err), USERS_EDIT_DONE);
+	assert_int_equal(read(fd, part, sizeof(part)), sizeof(USER("a")) - 1);
+	assert_string_equal(part, USER("a"));
+	close(fd);
+	assert_int_equal(access(left, F_OK), -1);
+	free(left);
+}
+
+static void
+system_refuses(void **state)
+{
+	struct err err = { "" };
+	char *lock = xasprintf("%s.lock", path);
+
+	(void)state;
+	put(USER("a"));
+	assert_int_equal(symlink("/nowhere/x", lock), 0);
+	assert_int_equal(run(&add_b, &err), USERS_EDIT_FAILED);
+	assert_non_null(strstr(err.text, ".lock: "));
+	assert_int_equal(unlink(lock), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(run(&add_b, &err), USERS_EDIT_FAILED);
+	assert_non_null(strstr(err.text, "not a regular file"));
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(users_edit_delete("/nowhere/at/all/users.toml",
+	    STR("a"), &err), USERS_EDIT_FAILED);
+	assert_int_equal(users_edit_delete("/nowhere/at/all/users.yaml",
+	    STR("a"), &err), USERS_EDIT_BAD_FILE);
+	assert_non_null(strstr(err.text, "only TOML"));
+	free(lock);
+}
+
+/* ---- at once ---- */
+
+#define EDITORS 4
+#define EDITS 5
+
+static void *
+editor(void *arg)
+{
+	unsigned id = (unsigned)(uintptr_t)arg;
+
+	for (unsigned i = 0; i < EDITS; i++) {
+		struct users_edit_user u = { .hash = STR(Y) };
+		struct err err;
+		char name[32];
+
+		snprintf(name, sizeof(name), "u%u-%u", id, i);
+		u.name = str_from(name);
+		if (users_edit_add(path, &u, &err) != USERS_EDIT_DONE)
+			return arg;
+	}
+	return NULL;
+}
+
+static void
+editors_do_not_lose_each_other(void **state)
+{
+	struct users_notes notes = { .n_errors = 0 };
+	pthread_t threads[EDITORS];
+	struct users_file *f;
+	void *failed;
+
+	(void)state;
+	for (uintptr_t i = 0; i < EDITORS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, editor,
+		    (void *)(i + 1)), 0);
+	for (size_t i = 0; i < EDITORS; i++) {
+		pthread_join(threads[i], &failed);
+		assert_null(failed);
+	}
+	assert_int_equal(users_file_load(&f, path, &notes), 0);
+	assert_int_equal(users_file_count(f), EDITORS * EDITS);
+	users_file_free(&f);
+	users_notes_fini(&notes);
+}
+
+/* ---- any text ---- */
+
+/* Whatever stands around a user, to take out what was added gives it back. */
+static void
+add_then_delete_is_nothing(void **state)
+{
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(edits); i++) {
+		const char *before = edits[i].before;
+		struct step s = { "new one", Y, true, { "g" } };
+		char *now;
+
+		if (strncmp(before, "users", 5) == 0)
+			continue;
+		put(before);
+		assert_int_equal(run(&s, &err), USERS_EDIT_DONE);
+		s.hash = NULL;
+		assert_int_equal(run(&s, &err), USERS_EDIT_DONE);
+		now = get(path);
+		/* But for a blank line and the end of the last one. */
+		assert_int_equal(strncmp(now, before, strlen(before)), 0);
+		assert_int_equal(strspn(now + strlen(before), "\n"),
+		    strlen(now + strlen(before)));
+		free(now);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(edits_keep_the_rest),
+		TEST(refused_edits_change_nothing),
+		TEST(too_many_groups),
+		TEST(new_file_is_closed),
+		TEST(new_file_of_root_is_the_directorys),
+		TEST(mode_and_owner_stay),
+		TEST(links_are_followed),
+		TEST(replaced_not_overwritten),
+		TEST(system_refuses),
+		TEST(editors_do_not_lose_each_other),
+		TEST(add_then_delete_is_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
