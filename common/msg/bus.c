@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Closing is done by a thread of its own, which may be left behind: nng 1.5.2
+ * can wait for a pipe without end (see redial.h). Then the bus it works on is
+ * left to it, and the process ends without nng's own clean-up, which would
+ * wait for the same.
+ */
 #include "msg/bus.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <nng/nng.h>
@@ -19,11 +24,14 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "msg/listening.h"
+#include "msg/redial.h"
 #include "net/addr.h"
 
 #define IPC_PREFIX "ipc://"
 #define TCP_PREFIX "tcp://"
-#define IPC_MODE 0660
+#define CLOSE_PATIENCE_S 2
+#define TICK_MIN_MS 250
 #define IPC_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
 struct bus {
@@ -31,8 +39,14 @@ struct bus {
 	struct bus_options options;
 	char *address, *name;
 	const char *path;	/* within address; NULL: tcp */
-	_Atomic unsigned peers;
-	atomic_bool closing;
+	_Atomic unsigned peers;	/* of a listener */
+	struct listening *listening;
+	struct redial *redial;	/* NULL: listens */
+	pthread_mutex_t m;
+	pthread_cond_t cond;
+	bool closed;		/* guarded by m; nng is done with the socket */
+	bool closing;		/* bus_close was called */
+	bool abandoned;		/* left to the thread that closes it */
 };
 
 static int
@@ -70,40 +84,52 @@ address_check(struct bus *b, struct err *err)
 }
 
 /*
- * Both run on nng's threads. REM_POST comes once for each ADD_PRE, also for a
- * pipe that is closed in ADD_PRE and never carries anything.
+ * All of these run on nng's threads. REM_POST comes once for each ADD_PRE,
+ * also for a pipe that is closed in ADD_PRE and never carries anything.
  */
 static void
-on_pipe_add(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+on_client_add(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 {
 	struct bus *b = arg;
 	unsigned peers = atomic_fetch_add(&b->peers, 1) + 1;
 
 	(void)ev;
-	if (b->options.listen && peers > BUS_PEERS_MAX) {
-		log_warn(NULL, "bus_peer_refused", log_str("socket", b->name),
-		    log_u64("limit", BUS_PEERS_MAX));
-		nng_pipe_close(pipe);
+	listening_on_add(b->listening);
+	if (peers <= BUS_PEERS_MAX)
 		return;
-	}
-	log_debug(NULL, "bus_peer_connected", log_str("socket", b->name),
-	    log_u64("peers", peers));
+	log_warn(NULL, "bus_peer_refused", log_str("socket", b->name),
+	    log_u64("limit", BUS_PEERS_MAX));
+	nng_pipe_close(pipe);
 }
 
 static void
-on_pipe_remove(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+on_client_remove(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 {
 	struct bus *b = arg;
-	unsigned peers = atomic_fetch_sub(&b->peers, 1) - 1;
 
 	(void)pipe;
 	(void)ev;
-	if (b->options.listen || atomic_load(&b->closing))
-		log_debug(NULL, "bus_peer_gone", log_str("socket", b->name),
-		    log_u64("peers", peers));
-	else
-		log_warn(NULL, "bus_peer_lost", log_str("socket", b->name),
-		    log_str("address", b->address));
+	atomic_fetch_sub(&b->peers, 1);
+}
+
+static void
+on_server_add(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+{
+	struct bus *b = arg;
+
+	(void)ev;
+	redial_on_add(b->redial, &pipe);
+	log_info(NULL, "bus_connected", log_str("socket", b->name));
+}
+
+static void
+on_server_remove(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+{
+	struct bus *b = arg;
+
+	(void)ev;
+	redial_on_remove(b->redial, &pipe);
+	log_info(NULL, "bus_disconnected", log_str("socket", b->name));
 }
 
 static int
@@ -166,12 +192,14 @@ set_options(struct bus *b, struct err *err)
 	    (rv = nng_socket_set_ms(b->socket, NNG_OPT_RECONNMAXT,
 	    (nng_duration)max)) != 0 ||
 	    (rv = set_role_options(b)) != 0 ||
-	    (rv = nng_pipe_notify(b->socket, NNG_PIPE_EV_ADD_PRE, on_pipe_add,
-	    b)) != 0 ||
+	    (rv = nng_pipe_notify(b->socket, NNG_PIPE_EV_ADD_PRE,
+	    b->options.listen ? on_client_add : on_server_add, b)) != 0 ||
 	    (rv = nng_pipe_notify(b->socket, NNG_PIPE_EV_REM_POST,
-	    on_pipe_remove, b)) != 0)
+	    b->options.listen ? on_client_remove : on_server_remove,
+	    b)) != 0)
 		return fail(b, "cannot set up a socket", rv, err);
-	return 0;
+	return b->options.listen ? 0 : redial_new(&b->redial, &b->socket,
+	    b->address, b->path, max < TICK_MIN_MS ? TICK_MIN_MS : max, err);
 }
 
 int
@@ -183,6 +211,8 @@ bus_open(struct bus **out, const struct bus_options *o, struct err *err)
 	b->options = *o;
 	b->address = xstrdup(o->address);
 	b->name = xstrdup(o->name);
+	pthread_mutex_init(&b->m, NULL);
+	pthread_cond_init(&b->cond, NULL);
 	if (address_check(b, err) != 0)
 		goto fail;
 	if ((rv = socket_open(b)) != 0) {
@@ -198,81 +228,23 @@ fail:
 	return -1;
 }
 
-/* Does anybody accept on this path? errno says why not. */
-static bool
-path_is_live(const char *path)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int rc, saved;
-
-	if (fd < 0)
-		return false;
-	memcpy(sa.sun_path, path, strlen(path) + 1);
-	rc = connect(fd, (struct sockaddr *)&sa, sizeof(sa));
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return rc == 0 || errno == EAGAIN;	/* EAGAIN: its queue is full */
-}
-
-/* Takes away what a dead process left behind, and nothing else. */
-static int
-path_clear(struct bus *b, struct err *err)
-{
-	struct stat st;
-
-	if (lstat(b->path, &st) != 0)
-		return errno == ENOENT ? 0 : err_sys(err, "%s", b->address);
-	if (!S_ISSOCK(st.st_mode))
-		return err_set(err, "%s: exists and is no socket", b->address);
-	if (path_is_live(b->path))
-		return err_set(err, "%s: address in use by another process",
-		    b->address);
-	if (errno != ECONNREFUSED)
-		return err_sys(err, "%s", b->address);
-	if (unlink(b->path) != 0 && errno != ENOENT)
-		return err_sys(err, "%s: cannot remove the stale socket",
-		    b->address);
-	return 0;
-}
-
-static int
-listen_on(struct bus *b, struct err *err)
-{
-	nng_listener l;
-	int rv;
-
-	if (b->path != NULL && path_clear(b, err) != 0)
-		return -1;
-	if ((rv = nng_listener_create(&l, b->socket, b->address)) != 0 ||
-	    (b->path != NULL && (rv = nng_listener_set_int(l,
-	    NNG_OPT_IPC_PERMISSIONS, IPC_MODE)) != 0) ||
-	    (rv = nng_listener_start(l, 0)) != 0)
-		return fail(b, "cannot listen", rv, err);
-	if (b->path != NULL && b->options.group != (gid_t)-1 &&
-	    chown(b->path, (uid_t)-1, (gid_t)b->options.group) != 0)
-		return err_sys(err, "%s: cannot give it to group %u",
-		    b->address, b->options.group);
-	return 0;
-}
-
-static int
-dial(struct bus *b, struct err *err)
-{
-	nng_dialer d;
-	int rv;
-
-	if ((rv = nng_dialer_create(&d, b->socket, b->address)) != 0 ||
-	    (rv = nng_dialer_start(d, NNG_FLAG_NONBLOCK)) != 0)
-		return fail(b, "cannot dial", rv, err);
-	return 0;
-}
-
 int
 bus_start(struct bus *b, struct err *err)
 {
-	return b->options.listen ? listen_on(b, err) : dial(b, err);
+	if (!b->options.listen)
+		return redial_start(b->redial, err);
+	return listening_start(&b->listening, &b->socket, b->address, b->path,
+	    b->options.group, err);
+}
+
+bool
+bus_nng_is_older(int major, int minor)
+{
+	int has_major = 0, has_minor = 0;
+
+	sscanf(nng_version(), "%d.%d", &has_major, &has_minor);
+	return has_major < major ||
+	    (has_major == major && has_minor < minor);
 }
 
 const struct nng_socket_s *
@@ -284,14 +256,72 @@ bus_socket(const struct bus *b)
 unsigned
 bus_peers(const struct bus *b)
 {
+	if (b->redial != NULL)
+		return redial_connected(b->redial) ? 1 : 0;
 	return atomic_load(&b->peers);
+}
+
+static void *
+run_close(void *arg)
+{
+	struct bus *b = arg;
+
+	nng_close(b->socket);
+	pthread_mutex_lock(&b->m);
+	b->closed = true;
+	pthread_cond_signal(&b->cond);
+	pthread_mutex_unlock(&b->m);
+	return NULL;
+}
+
+/* Instead of nng's atexit handler, which was there before. */
+static void
+leave(int status, void *arg)
+{
+	(void)arg;
+	fflush(NULL);
+	_exit(status);
+}
+
+static bool
+wait_closed(struct bus *b)
+{
+	struct timespec until;
+	bool closed;
+	int rc = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += CLOSE_PATIENCE_S;
+	pthread_mutex_lock(&b->m);
+	while (!b->closed && rc == 0)
+		rc = pthread_cond_timedwait(&b->cond, &b->m, &until);
+	closed = b->closed;
+	pthread_mutex_unlock(&b->m);
+	return closed;
 }
 
 void
 bus_close(struct bus *b)
 {
-	if (!atomic_exchange(&b->closing, true) && b->socket.id != 0)
-		nng_close(b->socket);
+	pthread_t closer;
+
+	if (b->closing || b->socket.id == 0)
+		return;
+	b->closing = true;
+	if (b->redial != NULL)
+		redial_stop(b->redial);
+	if (b->listening != NULL)
+		listening_stop(b->listening);
+	if (pthread_create(&closer, NULL, run_close, b) != 0) {
+		run_close(b);
+	} else if (wait_closed(b)) {
+		pthread_join(closer, NULL);
+	} else {
+		pthread_detach(closer);
+		b->abandoned = true;
+		on_exit(leave, NULL);
+		log_warn(NULL, "bus_close_stuck", log_str("socket", b->name));
+	}
 }
 
 void
@@ -301,9 +331,15 @@ bus_free(struct bus **bp)
 
 	if (b == NULL)
 		return;
+	*bp = NULL;
 	bus_close(b);
+	if (b->abandoned)
+		return;
+	redial_free(&b->redial);
+	listening_free(&b->listening);
+	pthread_cond_destroy(&b->cond);
+	pthread_mutex_destroy(&b->m);
 	free(b->address);
 	free(b->name);
 	free(b);
-	*bp = NULL;
 }

@@ -42,12 +42,14 @@ int bus_open(struct bus **out, const struct bus_options *o, struct err *err)
     MUST_CHECK;
 /* Listens or begins to dial. */
 int bus_start(struct bus *b, struct err *err) MUST_CHECK;
+/* Is the library we run with older than this release? For its defects. */
+bool bus_nng_is_older(int major, int minor);
 /* Valid until bus_free. */
 const struct nng_socket_s *bus_socket(const struct bus *b);
 /* Connected at the moment. */
 unsigned bus_peers(const struct bus *b);
-/* Ends whatever is under way on the socket with NNG_ECLOSED; may be called
- * twice. */
+/* Ends whatever is under way on contexts of the socket with NNG_ECLOSED, and
+ * comes back within 2 s; may be called twice. */
 void bus_close(struct bus *b);
 /* Closes too. */
 void bus_free(struct bus **bp);

@@ -8,7 +8,6 @@
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/sub.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "msg/bus.h"
 
@@ -21,6 +20,7 @@ struct topic_sub {
 	char *name;
 	topic_message_fn *on_message;
 	void *arg;
+	nng_aio *aio;
 	pthread_t thread;
 	bool running;
 };
@@ -91,26 +91,33 @@ topic_pub_close(struct topic_pub **pp)
 	*pp = NULL;
 }
 
+/* The message, or NULL: the socket is closed, or closing it got stuck. */
+static nng_msg *
+receive(struct topic_sub *s)
+{
+	nng_msg *msg;
+
+	nng_recv_aio(*bus_socket(s->bus), s->aio);
+	nng_aio_wait(s->aio);
+	if (nng_aio_result(s->aio) != 0)
+		return NULL;
+	msg = nng_aio_get_msg(s->aio);
+	nng_aio_set_msg(s->aio, NULL);
+	return msg;
+}
+
 /*
- * The one receive on this socket: without time-out and ended by closing the
- * socket only, which takes the pipes away first. nng 1.5.2 can crash when a
- * waiting receive ends in another way while a message arrives.
+ * The one receive on this socket, without time-out. nng 1.5.2 can crash when
+ * it is cancelled while a message arrives, so that happens only after
+ * bus_close, which takes the pipes away.
  */
 static void *
 run(void *arg)
 {
 	struct topic_sub *s = arg;
 	nng_msg *msg;
-	int rv;
 
-	while ((rv = nng_recvmsg(*bus_socket(s->bus), &msg, 0)) !=
-	    NNG_ECLOSED) {
-		if (rv != 0) {
-			log_error(NULL, "topic_receive_failed",
-			    log_str("socket", s->name),
-			    log_str("error", nng_strerror(rv)));
-			continue;
-		}
+	while ((msg = receive(s)) != NULL) {
 		s->on_message(s->arg, (struct str){ nng_msg_body(msg),
 		    nng_msg_len(msg) });
 		nng_msg_free(msg);
@@ -124,6 +131,8 @@ sub_start(struct topic_sub *s, struct err *err)
 	int rv = nng_socket_set(*bus_socket(s->bus), NNG_OPT_SUB_SUBSCRIBE,
 	    "", 0);
 
+	if (rv == 0)
+		rv = nng_aio_alloc(&s->aio, NULL, NULL);
 	if (rv != 0)
 		return err_set(err, "%s: cannot subscribe: %s", s->name,
 		    nng_strerror(rv));
@@ -167,8 +176,11 @@ topic_sub_close(struct topic_sub **sp)
 		return;
 	if (s->bus != NULL)
 		bus_close(s->bus);
-	if (s->running)
+	if (s->running) {
+		nng_aio_stop(s->aio);
 		pthread_join(s->thread, NULL);
+	}
+	nng_aio_free(s->aio);
 	bus_free(&s->bus);
 	free(s->name);
 	free(s);

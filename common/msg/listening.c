@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "msg/listening.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <nng/nng.h>
+#include <nng/transport/ipc/ipc.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "msg/bus.h"
+#include "msg/ipc.h"
+
+#define IPC_MODE 0660
+#define PERIOD_MS 1000
+#define ANSWER_MS 500
+#define MISSES_MAX 2
+
+struct listening {
+	nng_socket socket;
+	const char *address, *path;
+	unsigned group;
+	nng_listener listener;
+	pthread_t guard;
+	bool guarded;
+	pthread_mutex_t m;
+	pthread_cond_t cond;
+	unsigned long added;	/* pipes so far; guarded by m */
+	bool stopping;		/* guarded by m */
+};
+
+static int
+open_listener(struct listening *l, struct err *err)
+{
+	int rv;
+
+	if (l->path != NULL && ipc_clear(l->path, l->address, err) != 0)
+		return -1;
+	if ((rv = nng_listener_create(&l->listener, l->socket,
+	    l->address)) != 0 ||
+	    (l->path != NULL && (rv = nng_listener_set_int(l->listener,
+	    NNG_OPT_IPC_PERMISSIONS, IPC_MODE)) != 0) ||
+	    (rv = nng_listener_start(l->listener, 0)) != 0)
+		return err_set(err, "%s: cannot listen: %s", l->address,
+		    nng_strerror(rv));
+	if (l->path != NULL && l->group != (gid_t)-1 &&
+	    chown(l->path, (uid_t)-1, (gid_t)l->group) != 0)
+		return err_sys(err, "%s: cannot give it to group %u",
+		    l->address, l->group);
+	return 0;
+}
+
+/* Until `added` is above `seen` or the time is over; true: it stops. */
+static bool
+wait_ms(struct listening *l, unsigned long seen, unsigned ms)
+{
+	struct timespec until;
+	bool stopping;
+	int rc = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&l->m);
+	while (!l->stopping && l->added <= seen && rc == 0)
+		rc = pthread_cond_timedwait(&l->cond, &l->m, &until);
+	stopping = l->stopping;
+	pthread_mutex_unlock(&l->m);
+	return stopping;
+}
+
+static unsigned long
+added(struct listening *l)
+{
+	unsigned long n;
+
+	pthread_mutex_lock(&l->m);
+	n = l->added;
+	pthread_mutex_unlock(&l->m);
+	return n;
+}
+
+static bool
+answers(struct listening *l)
+{
+	unsigned long before = added(l);
+
+	if (ipc_greet(l->path))
+		wait_ms(l, before, ANSWER_MS);
+	return added(l) != before;
+}
+
+static void
+replace(struct listening *l)
+{
+	struct err err;
+
+	nng_listener_close(l->listener);
+	if (open_listener(l, &err) == 0)
+		log_warn(NULL, "bus_listener_replaced",
+		    log_str("address", l->address));
+	else
+		log_error(NULL, "bus_listener_lost",
+		    log_str("error", err.text));
+}
+
+static void *
+run_guard(void *arg)
+{
+	struct listening *l = arg;
+	unsigned misses = 0;
+
+	while (!wait_ms(l, (unsigned long)-1, PERIOD_MS)) {
+		misses = answers(l) ? 0 : misses + 1;
+		if (misses >= MISSES_MAX) {
+			replace(l);
+			misses = 0;
+		}
+	}
+	return NULL;
+}
+
+static void
+cond_init_monotonic(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+int
+listening_start(struct listening **out, const struct nng_socket_s *socket,
+    const char *address, const char *path, unsigned group, struct err *err)
+{
+	struct listening *l = xcalloc(1, sizeof(*l));
+
+	l->socket = *socket;
+	l->address = address;
+	l->path = path;
+	l->group = group;
+	pthread_mutex_init(&l->m, NULL);
+	cond_init_monotonic(&l->cond);
+	*out = l;	/* before the first pipe comes */
+	if (open_listener(l, err) != 0)
+		return -1;
+	if (path != NULL && bus_nng_is_older(1, 6)) {
+		if (pthread_create(&l->guard, NULL, run_guard, l) != 0)
+			return err_set(err, "%s: cannot start a thread",
+			    address);
+		l->guarded = true;
+	}
+	return 0;
+}
+
+void
+listening_on_add(struct listening *l)
+{
+	if (l == NULL)
+		return;
+	pthread_mutex_lock(&l->m);
+	l->added++;
+	pthread_cond_signal(&l->cond);
+	pthread_mutex_unlock(&l->m);
+}
+
+void
+listening_stop(struct listening *l)
+{
+	if (!l->guarded)
+		return;
+	pthread_mutex_lock(&l->m);
+	l->stopping = true;
+	pthread_cond_signal(&l->cond);
+	pthread_mutex_unlock(&l->m);
+	pthread_join(l->guard, NULL);
+	l->guarded = false;
+}
+
+void
+listening_free(struct listening **lp)
+{
+	struct listening *l = *lp;
+
+	if (l == NULL)
+		return;
+	listening_stop(l);
+	pthread_cond_destroy(&l->cond);
+	pthread_mutex_destroy(&l->m);
+	free(l);
+	*lp = NULL;
+}
