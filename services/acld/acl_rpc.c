@@ -355,7 +355,8 @@ void
 acl_rpc_heartbeat(const struct id *instance, uint64_t generation,
     struct bytes *out)
 {
-	Sallyport__Pb__PolicyHeartbeat m = SALLYPORT__PB__POLICY_HEARTBEAT__INIT;
+	Sallyport__Pb__PolicyHeartbeat m =
+	    SALLYPORT__PB__POLICY_HEARTBEAT__INIT;
 
 	m.instance = (ProtobufCBinaryData){ sizeof(instance->b),
 		(uint8_t *)instance->b };

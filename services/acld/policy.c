@@ -12,7 +12,8 @@
 
 struct policy {
 	struct policy_rules rules;	/* in the order of rank */
-	struct match_index *index;
+	struct policy_index *index;
+	struct match_pool pool;
 	struct policy_fence fence;
 };
 
@@ -59,7 +60,8 @@ policy_compile(struct policy_rules *rules, const struct policy_fence *fence)
 		r->owners.v[r->rules.v[i].owner]->n_rules++;
 		blocks += r->rules.v[i].action == POLICY_BLOCK;
 	}
-	p->index = match_index_new(r, blocks);
+	p->index = policy_index_new(r);
+	p->pool = (struct match_pool){ r, p->index, blocks };
 	p->fence.own = cidrs_copy(&fence->own);
 	p->fence.internal = cidrs_copy(&fence->internal);
 	p->fence.nat64 = cidrs_copy(&fence->nat64);
@@ -74,7 +76,7 @@ policy_count(const struct policy *p)
 		.users = (uint32_t)p->rules.users.count,
 		.groups = (uint32_t)p->rules.groups.count,
 		.memory = sizeof(*p) + policy_rules_memory(&p->rules) +
-		    match_index_memory(p->index),
+		    policy_index_memory(p->index),
 	};
 }
 
@@ -86,7 +88,7 @@ policy_free(struct policy **pp)
 	*pp = NULL;
 	if (p == NULL)
 		return;
-	match_index_free(&p->index);
+	policy_index_free(&p->index);
 	policy_rules_fini(&p->rules);
 	free(p->fence.own.v);
 	free(p->fence.internal.v);
@@ -159,9 +161,9 @@ match_parts(const struct policy *p, struct match_question *m,
 	for (size_t i = 0; i < parts->n; i++) {
 		struct match here = { MATCH_NONE, MATCH_NONE, MATCH_NONE };
 
-		match_addr(m, &parts->addr[i], &here);
+		policy_match_addr(m, &parts->addr[i], &here);
 		parts->opened[i] = here.internal != MATCH_NONE;
-		match_join(best, &here);
+		policy_match_join(best, &here);
 	}
 }
 
@@ -252,7 +254,7 @@ decide_by_addresses(const struct policy *p, struct match_question *m,
 	for (unsigned i = 0; i < q->n_resolved; i++) {
 		struct judged j = judge(p, m, request, &q->resolved[i]);
 
-		match_join(&v.best, &j.match);
+		policy_match_join(&v.best, &j.match);
 		if (j.permitted)
 			permit(out, &v, i, &j);
 		if (j.closed != NULL && v.closed_at < 0) {
@@ -297,8 +299,8 @@ policy_decide(const struct policy *p, const struct policy_question *q,
 		answer_closed(p, out, -1, &no_port);
 		return;
 	}
-	match_begin(&m, p->index, q);
-	request = match_request(&m);
+	policy_match_begin(&m, &p->pool, q);
+	request = policy_match_request(&m);
 	if (q->n_resolved > 0)
 		decide_by_addresses(p, &m, &request, out);
 	else

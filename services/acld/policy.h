@@ -34,7 +34,9 @@ struct policy_rules;
 
 /* The numbers of the first three are those of the wire (decide.proto). */
 enum policy_action { POLICY_ALLOW = 1, POLICY_BLOCK };
-enum policy_source { POLICY_BY_RULE = 1, POLICY_BY_DEFAULT, POLICY_BY_HARD_DENY };
+enum policy_source {
+	POLICY_BY_RULE = 1, POLICY_BY_DEFAULT, POLICY_BY_HARD_DENY,
+};
 enum policy_command {
 	POLICY_COMMAND_CONNECT = 1, POLICY_COMMAND_BIND, POLICY_COMMAND_UDP,
 };

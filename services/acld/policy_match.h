@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy_match: which rules match, by an index instead of a scan.
+ * policy_match: which rules match a question.
  *
- * Every destination of every rule has one key: its owner and a range's
- * prefix, or the labels of a name behind the last wildcard. A question looks
- * up the few keys that could match: those lengths of prefix and numbers of
- * labels that its owners have, if a filter says that anybody has such a
- * destination. Rules are numbered in the
- * order of their rank, blocks first, so the lowest number of all that match
- * is the answer. Only policy.c uses it. Immutable once made; any thread.
+ * Asks the index for the few keys that could match: those lengths of prefix
+ * and numbers of labels that the question's owners have, if anybody has such a
+ * destination. Rules are numbered in the order of their rank, blocks first, so
+ * the lowest number of all that match is the answer. Pure; any thread.
  *
- * The time of a question grows with the rules that have the *same* key and
- * differ in something else (ports, sources, wildcards before the last one).
+ * The time grows with the rules that have the *same* key and differ in
+ * something else (ports, sources, wildcards before the last one).
  */
 #ifndef ACLD_POLICY_MATCH_H
 #define ACLD_POLICY_MATCH_H
 
-#include "acld/policy_rules.h"
+#include "acld/policy_index.h"
 
 #define MATCH_NONE UINT32_MAX
 
@@ -26,16 +23,16 @@ struct match {
 	uint32_t internal;	/* an allow with allow_internal */
 };
 
-struct match_index;
-
-/* `r` has its rules in the order of rank, `blocks` of them blocks, and stays
- * where it is; marks in its owners what the index has for them. */
-struct match_index *match_index_new(const struct policy_rules *r,
-    uint32_t blocks) MUST_CHECK;
+/* What is asked: rules in the order of rank, those below `blocks` block. */
+struct match_pool {
+	const struct policy_rules *rules;
+	const struct policy_index *index;
+	uint32_t blocks;
+};
 
 /* A question being answered; on the asker's stack. */
 struct match_question {
-	const struct match_index *index;
+	const struct match_pool *pool;
 	const struct policy_question *q;
 	bool source_bound;	/* a rule was seen that looks at the source */
 	/* What some of the owners have in the index (policy_rules.h). */
@@ -45,17 +42,14 @@ struct match_question {
 	const struct policy_owner *owners[2 * POLICY_GROUPS_MAX + 2];
 };
 
-void match_begin(struct match_question *m, const struct match_index *x,
+void policy_match_begin(struct match_question *m, const struct match_pool *p,
     const struct policy_question *q);
 /* Rules for everything, and those that match q->name if there is one. */
-struct match match_request(struct match_question *m);
+struct match policy_match_request(struct match_question *m);
 /* Rules by range that match `a`; `best` is improved. */
-void match_addr(struct match_question *m, const struct addr *a,
+void policy_match_addr(struct match_question *m, const struct addr *a,
     struct match *best);
 /* The better of each sort. */
-void match_join(struct match *into, const struct match *other);
-
-size_t match_index_memory(const struct match_index *x);
-void match_index_free(struct match_index **xp);
+void policy_match_join(struct match *into, const struct match *other);
 
 #endif

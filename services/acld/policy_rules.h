@@ -27,6 +27,9 @@
 	    &(a)->v[(a)->n++])
 void *policy_array_grow(void *v, size_t n, size_t *cap, size_t size);
 
+/* A run of elements of an array. */
+struct policy_span { uint32_t first, n; };
+
 enum policy_owner_kind { POLICY_EVERYBODY, POLICY_USER, POLICY_GROUP };
 
 /* Whose rules they are. */
@@ -38,10 +41,10 @@ struct policy_owner {
 	struct policy_owner **groups;	/* of a user, as the file says */
 	size_t n_groups;
 	uint32_t n_rules;
-	/* Which keys the index has for this owner (policy_match.c): lengths
+	/* Which keys the index has for this owner (policy_index.c): lengths
 	 * of prefixes, labels in tails of patterns. */
 	uint64_t prefixes_v4, prefixes_v6[3], tails[2];
-	uint32_t any_first, any_n;	/* entries of rules for everything */
+	struct policy_span any;		/* entries of rules for everything */
 	bool exact;			/* has names without wildcards */
 };
 
@@ -67,8 +70,6 @@ struct policy_target {
 };
 
 struct policy_ports { uint16_t first, last; };
-
-struct policy_span { uint32_t first, n; };
 
 struct policy_rule {
 	uint32_t owner;			/* index in owners */
@@ -119,6 +120,14 @@ static inline const char *
 policy_rules_id(const struct policy_rules *r, const struct policy_rule *rule)
 {
 	return r->texts.ptr + rule->id;
+}
+
+/* Of a destination by name. */
+static inline struct str
+policy_rules_target_text(const struct policy_rules *r,
+    const struct policy_target *t)
+{
+	return (struct str){ r->texts.ptr + t->text, t->len };
 }
 
 #endif
