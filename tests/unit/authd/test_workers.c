@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+
+#include "authd/workers.h"
+
+#define JOBS 6
+
+/* What ran, in order; one worker at a time holds it. */
+static struct {
+	pthread_mutex_t m;
+	unsigned n, order[JOBS];
+	bool abandoned[JOBS];
+} ran = { .m = PTHREAD_MUTEX_INITIALIZER };
+
+struct job {
+	struct workers_job base;
+	unsigned id;
+	sem_t *begun, *go, *done;	/* may be NULL */
+};
+
+static void
+on_run(struct workers_job *base, bool abandoned)
+{
+	struct job *j = container_of(base, struct job, base);
+
+	if (j->begun != NULL)
+		sem_post(j->begun);
+	if (j->go != NULL)
+		sem_wait(j->go);
+	pthread_mutex_lock(&ran.m);
+	ran.order[ran.n] = j->id;
+	ran.abandoned[ran.n++] = abandoned;
+	pthread_mutex_unlock(&ran.m);
+	if (j->done != NULL)
+		sem_post(j->done);
+}
+
+/* One worker, held at its first job. */
+struct stage {
+	struct workers *w;
+	struct job jobs[JOBS];
+	sem_t begun, go, done;
+};
+
+static struct stage stage;
+
+static int
+set_up(void **state)
+{
+	struct err err;
+
+	(void)state;
+	ran.n = 0;
+	sem_init(&stage.begun, 0, 0);
+	sem_init(&stage.go, 0, 0);
+	sem_init(&stage.done, 0, 0);
+	for (unsigned i = 0; i < JOBS; i++)
+		stage.jobs[i] = (struct job){ .base.run = on_run, .id = i,
+			.done = &stage.done };
+	stage.jobs[0].begun = &stage.begun;
+	stage.jobs[0].go = &stage.go;
+	assert_int_equal(workers_start(&stage.w, 1, 2, &err), 0);
+	assert_true(workers_submit(stage.w, &stage.jobs[0].base));
+	sem_wait(&stage.begun);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	workers_free(&stage.w);
+	workers_free(&stage.w);	/* harmless */
+	sem_destroy(&stage.begun);
+	sem_destroy(&stage.go);
+	sem_destroy(&stage.done);
+	return 0;
+}
+
+static void
+wait_for(unsigned n)
+{
+	while (n-- > 0)
+		sem_wait(&stage.done);
+}
+
+static void
+queue_is_bounded(void **state)
+{
+	(void)state;
+	assert_int_equal(workers_queued(stage.w), 0);
+	assert_true(workers_submit(stage.w, &stage.jobs[1].base));
+	assert_true(workers_submit(stage.w, &stage.jobs[2].base));
+	assert_int_equal(workers_queued(stage.w), 2);
+	assert_false(workers_submit(stage.w, &stage.jobs[3].base));
+	assert_int_equal(workers_queued(stage.w), 2);
+	sem_post(&stage.go);
+	wait_for(3);
+	assert_int_equal(workers_queued(stage.w), 0);
+	assert_int_equal(ran.order[0], 0);
+	assert_int_equal(ran.order[1], 1);
+	assert_int_equal(ran.order[2], 2);
+}
+
+static void
+the_first_goes_first(void **state)
+{
+	(void)state;
+	assert_true(workers_submit(stage.w, &stage.jobs[1].base));
+	assert_true(workers_submit(stage.w, &stage.jobs[2].base));
+	/* Though the queue is full. */
+	assert_true(workers_submit_first(stage.w, &stage.jobs[3].base));
+	assert_int_equal(workers_queued(stage.w), 3);
+	sem_post(&stage.go);
+	wait_for(4);
+	assert_int_equal(ran.order[1], 3);
+	assert_int_equal(ran.order[2], 1);
+}
+
+/* Lets the job at hand end once no more may be submitted. */
+static void *
+release_when_stopped(void *arg)
+{
+	while (workers_queued(stage.w) > 0)
+		sched_yield();
+	sem_post(&stage.go);
+	return arg;
+}
+
+static void
+what_waits_is_abandoned(void **state)
+{
+	pthread_t releaser;
+
+	(void)state;
+	assert_true(workers_submit(stage.w, &stage.jobs[1].base));
+	assert_true(workers_submit(stage.w, &stage.jobs[2].base));
+	assert_int_equal(pthread_create(&releaser, NULL, release_when_stopped,
+	    NULL), 0);
+	workers_stop(stage.w);
+	pthread_join(releaser, NULL);
+	assert_int_equal(ran.n, 3);
+	assert_int_equal(ran.order[0], 0);
+	assert_false(ran.abandoned[0]);
+	assert_true(ran.abandoned[1]);
+	assert_true(ran.abandoned[2]);
+}
+
+static void
+nothing_after_the_end(void **state)
+{
+	(void)state;
+	sem_post(&stage.go);
+	workers_stop(stage.w);
+	assert_int_equal(ran.n, 1);
+	assert_false(workers_submit(stage.w, &stage.jobs[2].base));
+	assert_false(workers_submit_first(stage.w, &stage.jobs[2].base));
+	workers_stop(stage.w);	/* harmless */
+	assert_int_equal(ran.n, 1);
+}
+
+static void
+some_threads_by_default(void **state)
+{
+	unsigned n = workers_default();
+
+	(void)state;
+	assert_in_range(n, 1, 64);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(queue_is_bounded),
+		TEST(the_first_goes_first),
+		TEST(what_waits_is_abandoned),
+		TEST(nothing_after_the_end),
+		cmocka_unit_test(some_threads_by_default),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
