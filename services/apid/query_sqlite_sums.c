@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "apid/query_sqlite.h"
+
+/* Sums beyond what an integer holds stop there instead of failing. */
+#define SUM(x) "CAST(min(total(" x "), 9223372036854774784.0) AS INTEGER)"
+
+/* All columns of struct query_sum that the rollups have. */
+static const char ended_sql[] =
+    "SELECT " SUM("sessions") ", " SUM("closed") ", " SUM("failed") ", "
+    SUM("rejected") ", " SUM("allowed") ", " SUM("blocked") ", "
+    SUM("redirected") ", " SUM("bytes_up") ", " SUM("bytes_down")
+    " FROM rollup_hour WHERE dimension = 0 AND hour >= ?1";
+
+/* 1, 2, 3: DECISION_ALLOW, DECISION_BLOCK, DECISION_REDIRECT. */
+static const char active_sql[] =
+    "SELECT count(*), " SUM("acl_decision = 1") ", "
+    SUM("acl_decision = 2") ", " SUM("acl_decision = 3") ", "
+    SUM("bytes_up") ", " SUM("bytes_down")
+    " FROM session_active WHERE started_at >= ?1";
+
+#define TOP(dimension, key)                                                  \
+	"SELECT key, " SUM("n") " AS n, " SUM("up") " AS up, " SUM("down")   \
+	" AS down FROM (SELECT key, sessions AS n, bytes_up AS up,"          \
+	" bytes_down AS down FROM rollup_hour WHERE dimension = " dimension  \
+	" AND hour >= ?1 UNION ALL SELECT " key ", 1, bytes_up, bytes_down"  \
+	" FROM session_active WHERE started_at >= ?1) WHERE key IS NOT NULL" \
+	" GROUP BY key ORDER BY 2 DESC, 3 + 4 DESC, key LIMIT ?2"
+
+static const char users_sql[] = TOP("1", "username");
+static const char destinations_sql[] =
+    TOP("2", "coalesce(dest_host, addr_text(dest_ip))");
+
+static const char streams_sql[] =
+    "SELECT coalesce(max(last_contact), 0), "
+    SUM("state = 1 AND last_contact >= ?1") ", "
+    SUM("state = 1 AND last_contact < ?1") " FROM audit_stream";
+
+/* A statement that gives one row of numbers with `since` as ?1. */
+static enum query_result
+numbers(struct query *q, const char *sql, uint64_t since, uint64_t *out,
+    int n)
+{
+	sqlite3_stmt *st = query_prepare(q, sql);
+	enum query_result r = QUERY_OK;
+
+	if (st == NULL)
+		return query_fail(q);
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)since);
+	if (sqlite3_step(st) != SQLITE_ROW)
+		r = query_fail(q);
+	for (int i = 0; r == QUERY_OK && i < n; i++) {
+		sqlite3_int64 v = sqlite3_column_int64(st, i);
+
+		out[i] = v < 0 ? 0 : (uint64_t)v;
+	}
+	sqlite3_finalize(st);
+	return r;
+}
+
+static enum query_result
+sum(struct query *q, uint64_t since, struct query_sum *out)
+{
+	uint64_t e[9], a[6];
+	enum query_result r = numbers(q, ended_sql, since, e, 9);
+
+	if (r == QUERY_OK)
+		r = numbers(q, active_sql, since, a, 6);
+	if (r != QUERY_OK)
+		return r;
+	*out = (struct query_sum){
+		.sessions = e[0] + a[0],
+		.closed = e[1], .failed = e[2], .rejected = e[3],
+		.active = a[0],
+		.allowed = e[4] + a[1], .blocked = e[5] + a[2],
+		.redirected = e[6] + a[3],
+		.bytes_up = e[7] + a[4], .bytes_down = e[8] + a[5],
+	};
+	return QUERY_OK;
+}
+
+static void
+read_top(sqlite3_stmt *st, struct query_top *out)
+{
+	struct text key = text_on(out->key, sizeof(out->key));
+
+	text_str(&key, (struct str){
+	    (const char *)sqlite3_column_text(st, 0),
+	    (size_t)sqlite3_column_bytes(st, 0) });
+	out->sessions = (uint64_t)sqlite3_column_int64(st, 1);
+	out->bytes_up = (uint64_t)sqlite3_column_int64(st, 2);
+	out->bytes_down = (uint64_t)sqlite3_column_int64(st, 3);
+}
+
+static enum query_result
+top(struct query *q, const char *sql, uint64_t since, struct query_top *out,
+    size_t *n)
+{
+	sqlite3_stmt *st = query_prepare(q, sql);
+	enum query_result r = QUERY_OK;
+	int step;
+
+	if (st == NULL)
+		return query_fail(q);
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)since);
+	sqlite3_bind_int(st, 2, QUERY_TOP);
+	for (*n = 0; (step = sqlite3_step(st)) == SQLITE_ROW; (*n)++)
+		read_top(st, &out[*n]);
+	if (step != SQLITE_DONE)
+		r = query_fail(q);
+	sqlite3_finalize(st);
+	return r;
+}
+
+enum query_result
+query_stats(struct query *q, uint64_t since_us, uint64_t today_us,
+    struct query_stats *out)
+{
+	enum query_result r = query_begin(q);
+
+	if (r != QUERY_OK)
+		return r;
+	if ((r = sum(q, since_us, &out->window)) == QUERY_OK &&
+	    (r = sum(q, today_us, &out->today)) == QUERY_OK &&
+	    (r = numbers(q, active_sql, 0, &out->active, 1)) == QUERY_OK &&
+	    (r = top(q, users_sql, since_us, out->users, &out->n_users)) ==
+	    QUERY_OK)
+		r = top(q, destinations_sql, since_us, out->destinations,
+		    &out->n_destinations);
+	return query_end(q, r);
+}
+
+enum query_result
+query_totals(struct query *q, uint64_t now_us, struct query_totals *out)
+{
+	enum query_result r = query_begin(q);
+	uint64_t streams[3];
+
+	if (r != QUERY_OK)
+		return r;
+	if ((r = sum(q, 0, &out->all)) == QUERY_OK)
+		r = numbers(q, streams_sql, now_us > QUERY_SILENT_US ?
+		    now_us - QUERY_SILENT_US : 0, streams, 3);
+	if (r == QUERY_OK) {
+		out->last_record_us = streams[0];
+		out->streams_live = streams[1];
+		out->streams_silent = streams[2];
+	}
+	return query_end(q, r);
+}

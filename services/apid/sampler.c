@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "apid/sampler.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "apid/ask.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define ROUND_MS 1000
+#define PROBE_ROUNDS 2		/* daemons are asked every second round */
+#define PROBE_MS 1000
+
+const char *const sampler_names[SAMPLER_DAEMONS] = {
+	"proxy", "authd", "acld", "sessiond", "apid",
+};
+
+struct sampler {
+	struct sampler_options o;
+	struct query *query;		/* its thread's */
+	struct query_sum last, lost;	/* its thread's, see keep_rising */
+	atomic_bool stop;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct sample sample;		/* guarded by lock */
+};
+
+/*
+ * Retention takes hours off the sums, and a counter that falls looks as if it
+ * had begun again. What was lost since this process began is kept and added.
+ */
+static void
+keep_rising(uint64_t *now, uint64_t *last, uint64_t *lost)
+{
+	if (*now < *last)
+		*lost += *last - *now;
+	*last = *now;
+	*now += *lost;
+}
+
+static void
+keep_all_rising(struct sampler *s, struct query_sum *now)
+{
+	static const size_t counters[] = {
+		offsetof(struct query_sum, sessions),
+		offsetof(struct query_sum, closed),
+		offsetof(struct query_sum, failed),
+		offsetof(struct query_sum, rejected),
+		offsetof(struct query_sum, allowed),
+		offsetof(struct query_sum, blocked),
+		offsetof(struct query_sum, redirected),
+		offsetof(struct query_sum, bytes_up),
+		offsetof(struct query_sum, bytes_down),
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
+		keep_rising((uint64_t *)(void *)((char *)now + counters[i]),
+		    (uint64_t *)(void *)((char *)&s->last + counters[i]),
+		    (uint64_t *)(void *)((char *)&s->lost + counters[i]));
+}
+
+static void
+look_at_database(struct sampler *s)
+{
+	struct query_totals totals = { 0 };
+	struct ask ask = ask_begin(s->o.metrics, QUESTION_TOTALS);
+	enum query_result r = query_totals(s->query, clock_wall_us(),
+	    &totals);
+
+	ask_end(&ask, r);
+	if (r == QUERY_OK)
+		keep_all_rising(s, &totals.all);
+	pthread_mutex_lock(&s->lock);
+	s->sample.readable = r == QUERY_OK;
+	if (r == QUERY_OK) {
+		s->sample.known = true;
+		s->sample.totals = totals;
+		s->sample.schema = query_schema(s->query);
+	}
+	s->sample.why[0] = '\0';
+	if (r != QUERY_OK) {
+		struct text t = text_on(s->sample.why, sizeof(s->sample.why));
+
+		text_escaped(&t, str_from(query_why(s->query)));
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (s->o.on_database != NULL)
+		s->o.on_database(s->o.arg, r == QUERY_OK ? NULL :
+		    query_why(s->query));
+}
+
+static void
+look_at_daemons(struct sampler *s)
+{
+	struct probe probes[SAMPLER_DAEMONS] = { 0 };
+
+	for (size_t i = 0; i < SAMPLER_DAEMONS; i++)
+		probes[i].at = s->o.daemons[i];
+	probe_all(probes, SAMPLER_DAEMONS, PROBE_MS);
+	pthread_mutex_lock(&s->lock);
+	memcpy(s->sample.daemons, probes, sizeof(probes));
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+sleep_ms(struct sampler *s, unsigned ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&s->lock);
+	while (!atomic_load(&s->stop) &&
+	    pthread_cond_timedwait(&s->wake, &s->lock, &until) != ETIMEDOUT)
+		continue;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void *
+run(void *arg)
+{
+	struct sampler *s = arg;
+
+	for (unsigned round = 0; !atomic_load(&s->stop); round++) {
+		if (round % PROBE_ROUNDS == 0)
+			look_at_daemons(s);
+		sleep_ms(s, ROUND_MS);
+		if (!atomic_load(&s->stop))
+			look_at_database(s);
+	}
+	return NULL;
+}
+
+static void
+sampler_free(struct sampler **sp)
+{
+	struct sampler *s = *sp;
+
+	query_free(&s->query);
+	pthread_cond_destroy(&s->wake);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	*sp = NULL;
+}
+
+int
+sampler_start(struct sampler **out, const struct sampler_options *o,
+    struct err *err)
+{
+	struct sampler *s = xcalloc(1, sizeof(*s));
+	pthread_condattr_t attr;
+
+	s->o = *o;
+	s->query = query_new(o->database, &s->stop);
+	query_set_timeout(s->query, o->timeout_ms);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	look_at_database(s);
+	errno = pthread_create(&s->thread, NULL, run, s);
+	if (errno != 0) {
+		sampler_free(&s);
+		return err_sys(err, "no thread for the sampler");
+	}
+	*out = s;
+	return 0;
+}
+
+void
+sampler_get(struct sampler *s, struct sample *out)
+{
+	pthread_mutex_lock(&s->lock);
+	*out = s->sample;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+sampler_stop(struct sampler **sp)
+{
+	struct sampler *s = *sp;
+
+	if (s == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	atomic_store(&s->stop, true);
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	sampler_free(sp);
+}
