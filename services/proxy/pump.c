@@ -8,6 +8,7 @@
 
 #define ROUNDS 4	/* reads in one turn */
 #define SMALL 4096	/* below it, copying costs less than splicing */
+#define DRY_MAX 3	/* once may be an event that is out of date */
 
 /* Inside this file: a round moved bytes and another one may follow. */
 #define PUMP_GO PUMP_AGAIN
@@ -125,8 +126,8 @@ copy_round(struct pump *p, struct pump_room *room)
 }
 
 /*
- * The kernel does not splice past an urgent byte and says EAGAIN while the
- * socket is `readable`: then the next turn copies.
+ * The kernel does not splice past an urgent byte: it says EAGAIN while the
+ * socket stays `readable`. Then copying takes over.
  */
 static enum pump_result
 splice_round(struct pump *p, struct pump_room *room, struct pipe *pipe,
@@ -134,20 +135,24 @@ splice_round(struct pump *p, struct pump_room *room, struct pipe *pipe,
 {
 	ssize_t n = splice(p->from->fd, NULL, pipe->in, NULL, pipe->size,
 	    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	enum pump_result r;
 
 	if (n <= 0) {
 		int saved = errno;
 
 		pipes_put(&room->pipes, pipe);
 		errno = saved;
-		if (n < 0 && readable)
-			p->bulk = 0;
+		if (readable && ++p->dry >= DRY_MAX)
+			p->bulk = p->dry = 0;
 		return nothing_read(p, n);
 	}
+	p->dry = 0;
 	count_bulk(p, (size_t)n);
 	pipe->held = (size_t)n;
 	p->pipe = pipe;
-	return deliver_pipe(p, room);
+	r = deliver_pipe(p, room);
+	/* Little came: the loop will tell of more, which saves asking. */
+	return r == PUMP_GO && (size_t)n < pipe->size / 4 ? PUMP_WAIT_READ : r;
 }
 
 static bool

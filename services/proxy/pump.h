@@ -32,6 +32,7 @@ struct pump {
 	uint64_t bytes;		/* delivered */
 	uint32_t bulk;		/* in large pieces, since the last small one */
 	bool eof;		/* `from` has ended; nothing is held then */
+	uint8_t dry;		/* splices in a row that got nothing when ready */
 };
 
 enum pump_result {
