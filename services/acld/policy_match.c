@@ -10,9 +10,12 @@
 static bool
 ports_have(const struct policy_rules *r, struct policy_span s, uint16_t port)
 {
-	const struct policy_ports *v = r->ports.v + s.first;
+	const struct policy_ports *v;
 	size_t low = 0, high = s.n;
 
+	if (s.n == 0)
+		return true;
+	v = r->ports.v + s.first;
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 
@@ -23,17 +26,18 @@ ports_have(const struct policy_rules *r, struct policy_span s, uint16_t port)
 		else
 			return true;
 	}
-	return s.n == 0;
+	return false;
 }
 
 static bool
 source_fits(struct match_question *m, const struct policy_rule *rule)
 {
-	const struct cidr *v = m->pool->rules->sources.v + rule->sources.first;
+	const struct cidr *v;
 
 	if (rule->sources.n == 0)
 		return true;
 	m->source_bound = true;
+	v = m->pool->rules->sources.v + rule->sources.first;
 	for (uint32_t i = 0; i < rule->sources.n; i++)
 		if (cidr_has(&v[i], &m->q->source))
 			return true;

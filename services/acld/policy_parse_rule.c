@@ -289,8 +289,7 @@ static const struct policy_key rule_keys[] = {
 static void
 check_internal(struct policy_parser *p, const struct rule_draft *d)
 {
-	const struct policy_target *t =
-	    p->rules->targets.v + d->rule.targets.first;
+	const struct policy_target *t;
 
 	if (!d->rule.allow_internal)
 		return;
@@ -299,8 +298,10 @@ check_internal(struct policy_parser *p, const struct rule_draft *d)
 		    "allow_internal: a rule that blocks opens nothing");
 	/* After an error among the destinations they do not pair up. */
 	if (d->destinations == NULL ||
-	    d->destinations->n != d->rule.targets.n)
+	    d->destinations->n != d->rule.targets.n ||
+	    d->rule.targets.n == 0)
 		return;
+	t = p->rules->targets.v + d->rule.targets.first;
 	for (uint32_t i = 0; i < d->rule.targets.n; i++)
 		if (t[i].kind != TARGET_V4 && t[i].kind != TARGET_V6)
 			policy_complain(p, d->destinations->kids[i],

@@ -197,11 +197,12 @@ by_first(const void *a, const void *b)
 void
 policy_rules_join_ports(struct policy_rules *r, size_t first)
 {
-	struct policy_ports *v = r->ports.v + first;
 	size_t n = r->ports.n - first, last = 0;
+	struct policy_ports *v;
 
 	if (n < 2)
 		return;
+	v = r->ports.v + first;
 	qsort(v, n, sizeof(*v), by_first);
 	for (size_t i = 1; i < n; i++) {
 		if (v[i].first > v[last].last + 1)
