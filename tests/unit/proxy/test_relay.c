@@ -510,22 +510,45 @@ test_free_while_held(void **state)
 		w.client = w.target = -1;
 	}
 	world_connect(&w, NULL, 0);
-	put(w.client, "clean");
-	expect(&w, w.target, "clean", 5);
+	struct far_end c = { w.client, 0, 0, MIB, 7, 0 };
+	struct far_end d = { w.target, 0, 0, 0, 0, 7 };
+
+	while (d.got < MIB) {
+		far_send(&c);
+		io_turn(w.base, 1);
+		far_receive(&d);
+	}
 	world_free(&w);
 	assert_int_equal(io_count_fds(), fds);
 }
 
-/* Case 48: an urgent byte stays in its place, also behind spliced ones. */
+/* Receives `len` bytes, of which the one at `mark` is '!', the others 'a'. */
+static void
+expect_marked(struct world *w, size_t len, size_t mark)
+{
+	char in[4096];
+	size_t got = 0;
+
+	for (unsigned turns = 0; got < len && turns < 10000; turns++) {
+		ssize_t n = recv(w->target, in, sizeof(in), 0);
+
+		for (ssize_t i = 0; i < n; i++, got++)
+			assert_int_equal(in[i], got == mark ? '!' : 'a');
+		io_turn(w->base, 1);
+	}
+	assert_int_equal(got, len);
+}
+
+/* Case 48: an urgent byte stays in its place, also between spliced ones. */
 static void
 test_urgent(void **state)
 {
 	struct proxy_config cfg = config();
+	char bulk[32768];
 
 	(void)state;
+	memset(bulk, 'a', sizeof(bulk));
 	for (unsigned splice = 0; splice < 2; splice++) {
-		char *bulk = xcalloc(1, 65536);
-		size_t got = 0;
 		struct world w;
 		int on = 1;
 
@@ -533,18 +556,13 @@ test_urgent(void **state)
 		world_new(&w, &cfg);
 		setsockopt(w.client_near, SOL_SOCKET, SO_OOBINLINE, &on,
 		    sizeof(on));
-		assert_int_equal(send(w.client, bulk, 65536, 0), 65536);
-		while (got < 65536) {
-			ssize_t n = recv(w.target, bulk, 65536, 0);
-
-			got += n > 0 ? (size_t)n : 0;
-			io_turn(w.base, 1);
-		}
-		put(w.client, "abc");
+		(void)!send(w.client, bulk, sizeof(bulk), 0);
+		expect_marked(&w, sizeof(bulk), SIZE_MAX);
+		(void)!send(w.client, bulk, sizeof(bulk), 0);
 		assert_int_equal(send(w.client, "!", 1, MSG_OOB), 1);
-		put(w.client, "def");
-		expect(&w, w.target, "abc!def", 7);
-		free(bulk);
+		(void)!send(w.client, bulk, sizeof(bulk), 0);
+		expect_marked(&w, 2 * sizeof(bulk) + 1, sizeof(bulk));
+		assert_true(is_silent(w.base));
 		world_free(&w);
 	}
 }
@@ -730,9 +748,35 @@ test_idle(void **state)
 	world_free(&w);
 }
 
-/* Case 46: a limit of its own, re-armed by every byte. */
+/* Case 46: a limit of its own, re-armed by every byte (below). */
 static void
 test_half_open(void **state)
+{
+	struct proxy_config cfg = config();
+
+	(void)state;
+	for (int first = 0; first < 2; first++) {
+		struct world w;
+		int a, b;
+
+		at(0);
+		world_new(&w, &cfg);
+		a = first == 0 ? w.client : w.target;
+		b = first == 0 ? w.target : w.client;
+		at(10);		/* the next look would be for the idle time */
+		relay_room_expire(w.room);
+		shutdown(a, SHUT_WR);
+		assert_int_equal(expect_end(&w, b), 0);
+		at(1810);
+		relay_room_expire(w.room);
+		assert_true(w.ended);
+		assert_int_equal(w.end, RELAY_END_HALF_OPEN);
+		world_free(&w);
+	}
+}
+
+static void
+test_half_open_is_rearmed(void **state)
 {
 	struct proxy_config cfg = config();
 
@@ -950,6 +994,7 @@ main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_half_open),
+		cmocka_unit_test(test_half_open_is_rearmed),
 		cmocka_unit_test(test_lifetime),
 		cmocka_unit_test(test_no_limits),
 		cmocka_unit_test(test_reload),
