@@ -14,7 +14,7 @@
 #include "net/name_pattern.h"
 #include "net/special.h"
 
-#define POLICIES 250
+#define POLICIES 150
 #define QUESTIONS 100
 #define RULES_MAX 24
 #define LIST_MAX 3
