@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "sessiond/arena.h"
 #include "sessiond/ingest.h"
@@ -18,13 +19,13 @@
 struct slice {
 	const struct batch *batch;
 	unsigned from, n;
-	size_t order;		/* of arrival */
+	size_t order; /* of arrival */
 };
 
 /* A stream in the transaction under way. */
 struct run {
 	struct store_stream stream;
-	bool heard;		/* it said something that counts */
+	bool heard; /* it said something that counts */
 	bool ended;
 	uint64_t end_seq;
 	struct live_end end;
@@ -46,7 +47,7 @@ struct apply {
 	struct rollup *rollup;
 	/* of the transaction under way */
 	uint64_t now_us;
-	bool refuse;		/* to the quarantine with every record */
+	bool refuse; /* to the quarantine with every record */
 	struct tally tally;
 	struct run *runs;
 	size_t n_runs;
@@ -101,8 +102,12 @@ quarantine(struct apply *a, const struct id *stream, struct str proxy,
     uint64_t seq, struct str body, struct str reason)
 {
 	struct store_quarantine q = {
-		.stream = *stream, .seq = seq, .proxy = proxy,
-		.reason = reason, .body = body, .received_us = a->now_us,
+		.stream = *stream,
+		.seq = seq,
+		.proxy = proxy,
+		.reason = reason,
+		.body = body,
+		.received_us = a->now_us,
 	};
 
 	count_record(a, body, FATE_QUARANTINED);
@@ -143,12 +148,12 @@ take_record(struct apply *a, struct run *run, uint64_t seq, struct str body)
 
 	run->stream.next_seq = seq + 1;
 	if (a->refuse)
-		return quarantine(a, &from.stream, from.proxy, seq, body,
-		    STR("refused"));
+		return quarantine(
+		    a, &from.stream, from.proxy, seq, body, STR("refused"));
 	r = live_add(a->live, &from, seq, body, &run->end);
 	if (r != LIVE_OK && r != LIVE_END)
-		return quarantine(a, &from.stream, from.proxy, seq, body,
-		    reasons[r]);
+		return quarantine(
+		    a, &from.stream, from.proxy, seq, body, reasons[r]);
 	count_record(a, body, FATE_APPLIED);
 	if (r == LIVE_END) {
 		run->ended = true;
@@ -160,8 +165,8 @@ take_record(struct apply *a, struct run *run, uint64_t seq, struct str body)
 }
 
 static void
-count_slice(struct apply *a, const struct slice *s, unsigned from,
-    unsigned to, enum record_fate fate)
+count_slice(struct apply *a, const struct slice *s, unsigned from, unsigned to,
+    enum record_fate fate)
 {
 	for (unsigned i = from; i < to; i++)
 		count_record(a, s->batch->records[s->from + i], fate);
@@ -171,8 +176,8 @@ static enum store_result
 take_slice(struct apply *a, struct run *run, const struct slice *s)
 {
 	uint64_t first = s->batch->first_seq + s->from;
-	struct ingest_place p = ingest_judge(&run->stream, s->batch->proxy,
-	    first, s->n);
+	struct ingest_place p =
+	    ingest_judge(&run->stream, s->batch->proxy, first, s->n);
 	enum store_result r = STORE_OK;
 	unsigned i;
 
@@ -180,19 +185,17 @@ take_slice(struct apply *a, struct run *run, const struct slice *s)
 		a->tally.batches[p.verdict]++;
 	run->heard |= p.verdict == INGEST_APPLY || p.verdict == INGEST_KNOWN;
 	if (p.verdict != INGEST_APPLY) {
-		count_slice(a, s, 0, s->n, p.verdict == INGEST_KNOWN ?
-		    FATE_KNOWN : FATE_REFUSED);
+		count_slice(a, s, 0, s->n,
+		    p.verdict == INGEST_KNOWN ? FATE_KNOWN : FATE_REFUSED);
 		return STORE_OK;
 	}
-	run->stream.state = STREAM_LIVE;	/* it may have been lost */
+	run->stream.state = STREAM_LIVE; /* it may have been lost */
 	count_slice(a, s, 0, p.skip, FATE_KNOWN);
-	if (p.lost > 0) {
+	if (p.lost > 0)
 		r = note_gap(a, run, p.lost);
-		run->stream.next_seq = first;
-	}
 	for (i = p.skip; i < s->n && r == STORE_OK && !run->ended; i++)
-		r = take_record(a, run, first + i,
-		    s->batch->records[s->from + i]);
+		r = take_record(
+		    a, run, first + i, s->batch->records[s->from + i]);
 	count_slice(a, s, i, s->n, FATE_REFUSED);
 	return r;
 }
@@ -223,8 +226,8 @@ set_aside(struct apply *a, const struct store_session *row)
 		uint8_t type = type_of(rec->body);
 
 		a->tally.records[type][FATE_APPLIED]--;
-		r = quarantine(a, &row->stream, row->proxy, rec->seq,
-		    rec->body, STR("conflict"));
+		r = quarantine(a, &row->stream, row->proxy, rec->seq, rec->body,
+		    STR("conflict"));
 	}
 	return r;
 }
@@ -275,9 +278,16 @@ keep_leftover(void *arg, const struct store_session *row)
 	struct leftovers *all = arg;
 	struct leftover *w = arena_get(all->arena, sizeof(*w));
 	struct str *texts[] = {
-		&w->row.proxy, &w->row.listener, &w->row.user, &w->row.groups,
-		&w->row.source_ip, &w->row.dest_host, &w->row.dest_ip,
-		&w->row.resolved_ips, &w->row.rule, &w->row.route,
+		&w->row.proxy,
+		&w->row.listener,
+		&w->row.user,
+		&w->row.groups,
+		&w->row.source_ip,
+		&w->row.dest_host,
+		&w->row.dest_ip,
+		&w->row.resolved_ips,
+		&w->row.rule,
+		&w->row.route,
 		&w->row.limits,
 	};
 
@@ -357,8 +367,9 @@ publish_tally(struct apply *a)
 
 	for (unsigned i = 0; i < METRICS_TYPES; i++) {
 		for (unsigned f = 0; f < FATES; f++)
-			count(a, M_audit_records_total, metrics_record_label(
-			    (uint8_t)i, (enum record_fate)f),
+			count(a, M_audit_records_total,
+			    metrics_record_label(
+				(uint8_t)i, (enum record_fate)f),
 			    t->records[i][f]);
 	}
 	for (unsigned f = 0; f < BATCH_FATES; f++)
@@ -366,6 +377,12 @@ publish_tally(struct apply *a)
 	count(a, M_audit_records_lost_total, 0, t->lost);
 	count(a, M_audit_gaps_total, 0, t->gaps);
 	count(a, M_audit_records_quarantined_total, 0, t->quarantined);
+	if (t->lost > 0)
+		log_warn(NULL, "records_lost", log_u64("records", t->lost),
+		    log_u64("gaps", t->gaps));
+	if (t->quarantined > 0)
+		log_warn(NULL, "records_quarantined",
+		    log_u64("records", t->quarantined));
 	metrics_observe(a->cells, M_db_batch_rows, 0, (double)t->sessions);
 	for (size_t i = 0; i < a->n_closed; i++) {
 		const struct store_session *row = a->closed[i];
@@ -443,8 +460,8 @@ static int
 by_stream(const void *pa, const void *pb)
 {
 	const struct slice *a = pa, *b = pb;
-	int r = memcmp(&a->batch->stream, &b->batch->stream,
-	    sizeof(a->batch->stream));
+	int r = memcmp(
+	    &a->batch->stream, &b->batch->stream, sizeof(a->batch->stream));
 
 	return r != 0 ? r : (a->order > b->order) - (a->order < b->order);
 }
@@ -491,8 +508,8 @@ lose_stream(struct apply *a, const struct id *id)
 	start_over(a);
 	r = a->store->ops->begin(a->store);
 	if (r == STORE_OK)
-		r = a->store->ops->lock_stream(a->store, &run.stream,
-		    a->now_us);
+		r = a->store->ops->lock_stream(
+		    a->store, &run.stream, a->now_us);
 	if (r == STORE_OK) {
 		run.end.reason = STR("proxy_lost");
 		run.end.counters_lower_bound = true;
@@ -515,8 +532,8 @@ apply_lost(struct apply *a, uint64_t before_us, bool *more)
 	enum store_result r;
 	size_t n;
 
-	r = a->store->ops->silent_streams(a->store, before_us, ids,
-	    ARRAY_LEN(ids), &n);
+	r = a->store->ops->silent_streams(
+	    a->store, before_us, ids, ARRAY_LEN(ids), &n);
 	for (size_t i = 0; i < n && r == STORE_OK; i++)
 		r = lose_stream(a, &ids[i]);
 	*more = r == STORE_OK && n == ARRAY_LEN(ids);

@@ -19,25 +19,25 @@ struct apply;
 
 struct apply_batch {
 	struct batch batch;
-	bool done;	/* out: in the database, or judged to stay out of it */
+	bool done; /* out: in the database, or judged to stay out of it */
 };
 
 /* Counts into `cells` what was committed, under the metrics of sessiond. */
-struct apply *apply_new(struct store *s, struct metrics_cells *cells)
-    MUST_CHECK;
+struct apply *apply_new(
+    struct store *s, struct metrics_cells *cells) MUST_CHECK;
 /*
  * Applies those that are not done, in one transaction; where the database
  * refuses a value, batch by batch, and within a batch down to the one record,
  * which goes to the quarantine. Anything but STORE_OK may heal: call again
  * with the same batches.
  */
-enum store_result apply_batches(struct apply *a,
-    struct apply_batch *const *batches, size_t n) MUST_CHECK;
+enum store_result apply_batches(
+    struct apply *a, struct apply_batch *const *batches, size_t n) MUST_CHECK;
 /* Closes what streams left open that were last heard of before `before_us`,
  * as proxy_lost. `more`: there are others. A stream that speaks again later
  * goes on from its position. */
-enum store_result apply_lost(struct apply *a, uint64_t before_us, bool *more)
-    MUST_CHECK;
+enum store_result apply_lost(
+    struct apply *a, uint64_t before_us, bool *more) MUST_CHECK;
 void apply_free(struct apply **ap);
 
 #endif

@@ -7,9 +7,9 @@
 
 #include "base/mem.h"
 
-#define BLOCK_SIZE ((size_t)256 * 1024)
+#define BLOCK_SIZE  ((size_t)256 * 1024)
 #define BLOCKS_KEPT 64
-#define ALIGN (sizeof(max_align_t))
+#define ALIGN       (sizeof(max_align_t))
 
 struct block {
 	struct block *next;
@@ -18,9 +18,9 @@ struct block {
 };
 
 struct arena {
-	struct block *full;	/* used up, newest first */
-	struct block *now;	/* where the next object goes */
-	struct block *spare;	/* empty ones of BLOCK_SIZE */
+	struct block *full;  /* used up, newest first */
+	struct block *now;   /* where the next object goes */
+	struct block *spare; /* empty ones of BLOCK_SIZE */
 	unsigned n_spare;
 };
 
@@ -68,7 +68,7 @@ take(struct arena *a, size_t size, size_t align)
 		b->used = at + size;
 		return (char *)b->data + at;
 	}
-	if (size > BLOCK_SIZE / 4) {	/* one of its own, `now` goes on */
+	if (size > BLOCK_SIZE / 4) { /* one of its own, `now` goes on */
 		b = block_new(size);
 		b->used = size;
 		b->next = a->full;

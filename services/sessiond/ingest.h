@@ -13,18 +13,17 @@
 #include "sessiond/store.h"
 
 enum ingest_verdict {
-	INGEST_APPLY,	/* from records[skip] on */
-	INGEST_KNOWN,	/* all of it is in the database */
-	INGEST_ENDED,	/* the stream is closed */
-	INGEST_FOREIGN,	/* another proxy's stream */
-	INGEST_ABSURD,	/* numbers that no journal can reach */
+	INGEST_APPLY,   /* from records[skip] on */
+	INGEST_KNOWN,   /* all of it is in the database */
+	INGEST_ENDED,   /* the stream is closed */
+	INGEST_FOREIGN, /* another proxy's stream */
+	INGEST_ABSURD,  /* numbers that no journal can reach */
 };
-
 
 struct ingest_place {
 	enum ingest_verdict verdict;
-	unsigned skip;		/* records at the front that are known */
-	uint64_t lost;		/* records missing before the first one */
+	unsigned skip; /* records at the front that are known */
+	uint64_t lost; /* records missing before the first one */
 };
 
 /* Judges `n` records from `first_seq` on, sent under the name `proxy`. */

@@ -11,7 +11,7 @@
 
 /* Counters and durations beyond are not believed: JSON readers lose digits
  * there, and sums of them would leave 64 bits. */
-#define NUMBER_MAX ((uint64_t)1 << 53)
+#define NUMBER_MAX     ((uint64_t)1 << 53)
 #define STARTED_MS_MAX (((uint64_t)1 << 48) - 1)
 
 /* Guards against foreign ids are the store's: here streams stay apart. */
@@ -22,7 +22,7 @@ struct entry {
 		struct id stream, id;
 	} key;
 	bool ended;
-	struct live_record *first, *last;	/* NULL: new */
+	struct live_record *first, *last; /* NULL: new */
 	struct store_session row;
 };
 
@@ -52,8 +52,8 @@ entry_of(struct live *l, const struct id *stream, const struct id *id)
 
 	want.key.stream = *stream;
 	want.key.id = *id;
-	n = map_find(&l->entries,
-	    (struct str){ (char *)&want.key, sizeof(want.key) });
+	n = map_find(
+	    &l->entries, (struct str){ (char *)&want.key, sizeof(want.key) });
 	if (n != NULL)
 		return container_of(n, struct entry, node);
 	e = arena_get(l->arena, sizeof(*e));
@@ -126,8 +126,8 @@ addr_bytes(struct arena *a, const struct addr *ip, size_t n)
 
 /* All that an OPEN knows. */
 static void
-row_open(struct live *l, struct store_session *r,
-    const struct record_session *s)
+row_open(
+    struct live *l, struct store_session *r, const struct record_session *s)
 {
 	struct arena *a = l->arena;
 
@@ -204,18 +204,18 @@ plausible(const struct id *id, uint64_t started_ms,
     const struct record_counters *c, uint64_t duration_us)
 {
 	return started_ms == id_ms(id) && started_ms <= STARTED_MS_MAX &&
-	    c->bytes_up <= NUMBER_MAX && c->bytes_down <= NUMBER_MAX &&
-	    c->packets_up <= NUMBER_MAX && c->packets_down <= NUMBER_MAX &&
-	    duration_us <= NUMBER_MAX;
+	       c->bytes_up <= NUMBER_MAX && c->bytes_down <= NUMBER_MAX &&
+	       c->packets_up <= NUMBER_MAX && c->packets_down <= NUMBER_MAX &&
+	       duration_us <= NUMBER_MAX;
 }
 
 static bool
 session_plausible(const struct record_session *s, bool ended)
 {
-	return plausible(&s->id, s->started_ms, &s->counters,
-	           s->duration_us) &&
-	    s->generation <= INT64_MAX && s->setup_us <= NUMBER_MAX &&
-	    (!ended || (s->status != STATUS_NONE && s->close_reason.len > 0));
+	return plausible(&s->id, s->started_ms, &s->counters, s->duration_us) &&
+	       s->generation <= INT64_MAX && s->setup_us <= NUMBER_MAX &&
+	       (!ended ||
+		   (s->status != STATUS_NONE && s->close_reason.len > 0));
 }
 
 static enum live_result
@@ -283,13 +283,10 @@ live_add(struct live *l, const struct live_source *from, uint64_t seq,
 	struct record rec;
 
 	switch (record_unpack(&rec, body)) {
-	case RECORD_OK:
-		break;
-	case RECORD_UNKNOWN:
-		return LIVE_UNKNOWN;
+	case RECORD_OK: break;
+	case RECORD_UNKNOWN: return LIVE_UNKNOWN;
 	case RECORD_MALFORMED:
-	default:
-		return LIVE_MALFORMED;
+	default: return LIVE_MALFORMED;
 	}
 	switch (rec.type) {
 	case RECORD_OPEN:
@@ -309,8 +306,7 @@ live_add(struct live *l, const struct live_source *from, uint64_t seq,
 		end->counters_lower_bound = rec.end.counters_lower_bound;
 		result = LIVE_END;
 		break;
-	default:	/* of a later release */
-		break;
+	default: /* of a later release */ break;
 	}
 	record_fini(&rec);
 	return result;
@@ -323,7 +319,7 @@ live_rows(struct live *l, bool ended, size_t *n)
 	size_t i = 0;
 
 	rows = arena_get(l->arena, (l->entries.count + 1) * sizeof(*rows));
-	list_for_each(it, &l->order) {
+	list_for_each (it, &l->order) {
 		struct entry *e = container_of(it, struct entry, link);
 
 		if (e->ended == ended)

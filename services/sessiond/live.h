@@ -25,10 +25,10 @@ struct live_source {
 
 enum live_result {
 	LIVE_OK,
-	LIVE_END,		/* the stream's last record: see the struct */
-	LIVE_MALFORMED,		/* the rest: to the quarantine */
+	LIVE_END,       /* the stream's last record: see the struct */
+	LIVE_MALFORMED, /* the rest: to the quarantine */
 	LIVE_UNKNOWN,
-	LIVE_CONFLICT,		/* the session has ended already */
+	LIVE_CONFLICT, /* the session has ended already */
 };
 
 struct live_end {

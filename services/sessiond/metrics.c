@@ -24,8 +24,8 @@ static_assert(ARRAY_LEN(fates) == FATES + 1, "a name per fate");
 static const char *const batch_fates[] = { "applied", "known", "ended",
 	"foreign", "absurd", "malformed", "dropped", NULL };
 static_assert(ARRAY_LEN(batch_fates) == BATCH_FATES + 1, "a name per fate");
-static_assert((int)BATCH_ABSURD == (int)INGEST_ABSURD,
-    "a verdict is a batch's fate");
+static_assert(
+    (int)BATCH_ABSURD == (int)INGEST_ABSURD, "a verdict is a batch's fate");
 static const char *const carriers[] = { "pub", NULL };
 static const char *const states[] = { "live", "ended", "lost", NULL };
 static const char *const backends[] = { "sqlite", NULL };
@@ -45,8 +45,8 @@ static const struct metric_labels error_labels = { { "class" },
 	{ store_error_names } };
 
 const struct metric_def sessiond_metrics[SESSIOND_METRICS] = {
-#define COUNTER(n, l, h) { METRIC_COUNTER, #n, h, l, NULL },
-#define GAUGE(n, l, h) { METRIC_GAUGE, #n, h, l, NULL },
+#define COUNTER(n, l, h)      { METRIC_COUNTER, #n, h, l, NULL },
+#define GAUGE(n, l, h)        { METRIC_GAUGE, #n, h, l, NULL },
 #define HISTOGRAM(n, l, b, h) { METRIC_HISTOGRAM, #n, h, l, b },
 #include "sessiond/metrics.def"
 };

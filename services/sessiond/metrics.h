@@ -9,8 +9,8 @@
 #include "base/metrics.h"
 
 enum sessiond_metric {
-#define COUNTER(name, labels, help) M_##name,
-#define GAUGE(name, labels, help) M_##name,
+#define COUNTER(name, labels, help)            M_##name,
+#define GAUGE(name, labels, help)              M_##name,
 #define HISTOGRAM(name, labels, buckets, help) M_##name,
 #include "sessiond/metrics.def"
 #undef COUNTER
@@ -23,7 +23,10 @@ extern const struct metric_def sessiond_metrics[SESSIOND_METRICS];
 
 /* What became of a record. */
 enum record_fate {
-	FATE_APPLIED, FATE_KNOWN, FATE_QUARANTINED, FATE_REFUSED,
+	FATE_APPLIED,
+	FATE_KNOWN,
+	FATE_QUARANTINED,
+	FATE_REFUSED,
 	FATES,
 };
 /* The label of audit_records_total; `type` as it came, perhaps unknown. */
@@ -33,9 +36,13 @@ unsigned metrics_record_label(uint8_t type, enum record_fate fate);
 
 /* What became of a batch: the verdicts of ingest.h, and before them: */
 enum batch_fate {
-	BATCH_APPLIED, BATCH_KNOWN, BATCH_ENDED, BATCH_FOREIGN, BATCH_ABSURD,
+	BATCH_APPLIED,
+	BATCH_KNOWN,
+	BATCH_ENDED,
+	BATCH_FOREIGN,
+	BATCH_ABSURD,
 	BATCH_MALFORMED,
-	BATCH_DROPPED,		/* the queue was full */
+	BATCH_DROPPED, /* the queue was full */
 	BATCH_FATES,
 };
 

@@ -17,8 +17,8 @@ days_of(const struct retention *r, enum store_history what)
 }
 
 static enum store_result
-delete_slice(struct store *s, enum store_history what, uint64_t before_us,
-    unsigned *n)
+delete_slice(
+    struct store *s, enum store_history what, uint64_t before_us, unsigned *n)
 {
 	enum store_result r = s->ops->begin(s);
 
@@ -41,8 +41,8 @@ retention_step(struct retention *r, struct store *s, uint64_t now_us,
 
 	*dropped = 0;
 	*more = true;
-	while (r->at < HISTORIES && (days_of(r, r->at) == 0 ||
-	    days_of(r, r->at) * DAY_US >= now_us))
+	while (r->at < HISTORIES &&
+	       (days_of(r, r->at) == 0 || days_of(r, r->at) * DAY_US >= now_us))
 		r->at++;
 	if (r->at == HISTORIES) {
 		*more = false;

@@ -13,7 +13,7 @@
 #define RETENTION_SLICE 5000
 
 struct retention {
-	uint32_t session_days, rollup_days;	/* 0: for ever */
+	uint32_t session_days, rollup_days; /* 0: for ever */
 	/* of the round under way */
 	enum store_history at;
 };

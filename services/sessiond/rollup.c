@@ -10,15 +10,15 @@
 
 struct sum {
 	struct map_node node;
-	size_t at;		/* in rows */
+	size_t at; /* in rows */
 };
 
 struct rollup {
 	struct arena *arena;
-	struct map sums;	/* by dimension, hour, key */
+	struct map sums; /* by dimension, hour, key */
 	struct store_rollup *rows;
 	size_t n, cap;
-	struct bytes key;	/* of the look-up under way */
+	struct bytes key; /* of the look-up under way */
 };
 
 struct rollup *
@@ -32,8 +32,8 @@ rollup_new(struct arena *a)
 }
 
 static struct store_rollup *
-sum_new(struct rollup *r, enum rollup_dimension d, uint64_t hour_us,
-    struct str key)
+sum_new(
+    struct rollup *r, enum rollup_dimension d, uint64_t hour_us, struct str key)
 {
 	struct sum *s = arena_get(r->arena, sizeof(*s));
 	struct str k = { r->key.ptr, r->key.len };
@@ -45,16 +45,20 @@ sum_new(struct rollup *r, enum rollup_dimension d, uint64_t hour_us,
 	s->at = r->n++;
 	map_insert(&r->sums, &s->node, arena_str(r->arena, k));
 	r->rows[s->at] = (struct store_rollup){
-		.dimension = d, .hour_us = hour_us, .key = key,
+		.dimension = d,
+		.hour_us = hour_us,
+		.key = key,
 	};
 	return &r->rows[s->at];
 }
 
 static struct store_rollup *
-sum_of(struct rollup *r, enum rollup_dimension d, uint64_t hour_us,
-    struct str key)
+sum_of(
+    struct rollup *r, enum rollup_dimension d, uint64_t hour_us, struct str key)
 {
-	struct { uint64_t hour_us, d; } head = { hour_us, d };
+	struct {
+		uint64_t hour_us, d;
+	} head = { hour_us, d };
 	struct map_node *n;
 
 	bytes_clear(&r->key);
@@ -115,8 +119,9 @@ rollup_add(struct rollup *r, const struct store_session *row)
 
 	for (int d = 0; d < ROLLUP_DIMENSIONS; d++) {
 		if (d == ROLLUP_TOTAL || keys[d].len > 0)
-			sum_add(sum_of(r, (enum rollup_dimension)d, hour,
-			    keys[d]), row);
+			sum_add(
+			    sum_of(r, (enum rollup_dimension)d, hour, keys[d]),
+			    row);
 	}
 }
 

@@ -10,14 +10,14 @@
 #include "sessiond/store.h"
 #include "sessiond/writer.h"
 
-#define EVENTS_QUEUE 256	/* messages, audit.md section 11 */
+#define EVENTS_QUEUE 256 /* messages, audit.md section 11 */
 
 struct sessiond {
 	struct service_context *context;
 	struct store *store;
 	struct writer *writer;
 	struct topic_sub *events;
-	struct metrics_cells *events_cells;	/* the events thread's */
+	struct metrics_cells *events_cells; /* the events thread's */
 };
 
 static struct writer_limits
@@ -52,8 +52,7 @@ on_batch(void *arg, struct str message)
 	if (d->events_cells == NULL)
 		d->events_cells = metrics_thread(service_metrics(d->context));
 	switch (writer_offer(d->writer, message)) {
-	case WRITER_TAKEN:
-		return;
+	case WRITER_TAKEN: return;
 	case WRITER_FULL:
 		fate = BATCH_DROPPED;
 		log_warn(NULL, "batch_dropped", log_str("reason", "queue"),
@@ -62,8 +61,8 @@ on_batch(void *arg, struct str message)
 	case WRITER_MALFORMED:
 	default:
 		fate = BATCH_MALFORMED;
-		log_warn(NULL, "batch_malformed",
-		    log_u64("bytes", message.len));
+		log_warn(
+		    NULL, "batch_malformed", log_u64("bytes", message.len));
 		break;
 	}
 	metrics_add(d->events_cells, M_audit_batches_total, fate, 1);
@@ -111,8 +110,8 @@ sessiond_start(struct service_context *c, struct err *err)
 }
 
 int
-sessiond_reload(struct service_context *c, const struct settings *next,
-    struct err *err)
+sessiond_reload(
+    struct service_context *c, const struct settings *next, struct err *err)
 {
 	struct sessiond *d = service_data(c);
 	struct writer_limits limits = limits_of(&next->sessiond);

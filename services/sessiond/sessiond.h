@@ -9,8 +9,8 @@
 #include "service/service.h"
 
 int sessiond_start(struct service_context *c, struct err *err);
-int sessiond_reload(struct service_context *c, const struct settings *next,
-    struct err *err);
+int sessiond_reload(
+    struct service_context *c, const struct settings *next, struct err *err);
 void sessiond_stop(struct service_context *c);
 /* Looks at the database without changing it. */
 int sessiond_check(const struct settings *s, struct err *err);

@@ -10,7 +10,14 @@
 
 /* In the order of enum store_result. */
 const char *const store_error_names[] = {
-	"poison", "busy", "full", "io", "readonly", "corrupt", "fault", NULL,
+	"poison",
+	"busy",
+	"full",
+	"io",
+	"readonly",
+	"corrupt",
+	"fault",
+	NULL,
 };
 static_assert(ARRAY_LEN(store_error_names) == STORE_RESULTS,
     "a name per failure, and NULL");
@@ -34,7 +41,7 @@ sqlite_path(const char *database, const char *state_dir, struct err *err)
 		return xstrdup(database + sizeof(scheme) - 1);
 	/* The value may hold a password: it is not shown. */
 	err_set(err, "sessiond.database: expected \"sqlite:/path/of/a/file\" "
-	    "or nothing; other databases are not in this release");
+		     "or nothing; other databases are not in this release");
 	return NULL;
 }
 

@@ -22,13 +22,13 @@ struct store;
 
 enum store_result {
 	STORE_OK,
-	STORE_POISON,	/* a value was refused */
-	STORE_BUSY,	/* somebody holds a lock */
-	STORE_FULL,	/* no room on the disk */
-	STORE_IO,	/* the disk failed */
-	STORE_READONLY,	/* the file or its directory may not be written */
-	STORE_CORRUPT,	/* the file is damaged */
-	STORE_FAULT,	/* anything else: ours to mend */
+	STORE_POISON,   /* a value was refused */
+	STORE_BUSY,     /* somebody holds a lock */
+	STORE_FULL,     /* no room on the disk */
+	STORE_IO,       /* the disk failed */
+	STORE_READONLY, /* the file or its directory may not be written */
+	STORE_CORRUPT,  /* the file is damaged */
+	STORE_FAULT,    /* anything else: ours to mend */
 	STORE_RESULTS,
 };
 
@@ -45,24 +45,24 @@ struct store_stream {
 	uint64_t next_seq;
 	enum store_stream_state state;
 	uint64_t last_contact_us;
-	struct str end_reason;		/* empty while it lives */
+	struct str end_reason; /* empty while it lives */
 };
 
-#define STORE_NULL UINT64_MAX	/* a number that is not known */
+#define STORE_NULL UINT64_MAX /* a number that is not known */
 
 /* A session that runs (put_active) or ended (add_sessions). Empty text is NULL
  * in the database; numbers are below 2^63, or STORE_NULL. */
 struct store_session {
 	struct id id, stream;
-	uint64_t seq;			/* last_seq, close_seq */
+	uint64_t seq; /* last_seq, close_seq */
 	uint64_t started_us, ended_us, received_us, duration_us;
 	struct str proxy, listener;
-	struct str user, groups;	/* groups: a JSON array */
-	struct str source_ip;		/* 16 bytes */
+	struct str user, groups; /* groups: a JSON array */
+	struct str source_ip;    /* 16 bytes */
 	uint64_t source_port;
 	struct str dest_host, dest_ip;
 	uint64_t dest_port;
-	struct str resolved_ips;	/* 16 bytes an address */
+	struct str resolved_ips; /* 16 bytes an address */
 	uint64_t command, carrier, protocol;
 	uint64_t decision;
 	struct str rule;
@@ -73,12 +73,15 @@ struct store_session {
 	uint64_t status;
 	struct str close_reason, close_detail;
 	uint64_t reply_code, setup_us, attempts;
-	uint64_t incomplete, counters_lower_bound;	/* 0 or 1 */
-	bool stored;			/* out: false if a guard refused it */
+	uint64_t incomplete, counters_lower_bound; /* 0 or 1 */
+	bool stored; /* out: false if a guard refused it */
 };
 
 enum rollup_dimension {
-	ROLLUP_TOTAL, ROLLUP_USER, ROLLUP_DESTINATION, ROLLUP_RULE,
+	ROLLUP_TOTAL,
+	ROLLUP_USER,
+	ROLLUP_DESTINATION,
+	ROLLUP_RULE,
 	ROLLUP_DIMENSIONS,
 };
 
@@ -108,15 +111,16 @@ struct store_quarantine {
 
 /* What grows old, for delete_old. */
 enum store_history {
-	HISTORY_SESSIONS,	/* by started_at */
-	HISTORY_ROLLUPS,	/* by hour */
-	HISTORY_GAPS, HISTORY_QUARANTINE,	/* by when they were noticed */
-	HISTORY_STREAMS,	/* not live ones, by last contact */
+	HISTORY_SESSIONS, /* by started_at */
+	HISTORY_ROLLUPS,  /* by hour */
+	HISTORY_GAPS,
+	HISTORY_QUARANTINE, /* by when they were noticed */
+	HISTORY_STREAMS,    /* not live ones, by last contact */
 	HISTORIES,
 };
 
 struct store_ops {
-	const char *backend;	/* "sqlite" */
+	const char *backend; /* "sqlite" */
 
 	enum store_result (*begin)(struct store *s);
 	enum store_result (*commit)(struct store *s);
@@ -125,11 +129,11 @@ struct store_ops {
 	/* Reads a stream and keeps others from moving it until the end of
 	 * the transaction. A new one is made under `st->id` and `st->proxy`
 	 * with next_seq 1, live. Fills the rest of `st`. */
-	enum store_result (*lock_stream)(struct store *s,
-	    struct store_stream *st, uint64_t now_us);
+	enum store_result (*lock_stream)(
+	    struct store *s, struct store_stream *st, uint64_t now_us);
 	/* Writes next_seq, state, last_contact_us and end_reason. */
-	enum store_result (*move_stream)(struct store *s,
-	    const struct store_stream *st);
+	enum store_result (*move_stream)(
+	    struct store *s, const struct store_stream *st);
 
 	/*
 	 * Adds running sessions, or moves them on: counters and duration to
@@ -137,12 +141,12 @@ struct store_ops {
 	 * are an id that has ended, an id of another stream, and a seq that
 	 * is not above last_seq.
 	 */
-	enum store_result (*put_active)(struct store *s,
-	    struct store_session *const *rows, size_t n);
+	enum store_result (*put_active)(
+	    struct store *s, struct store_session *const *rows, size_t n);
 	/* Adds ended sessions and takes the running row of each away. Refused
 	 * are an id that has ended and one that runs under another stream. */
-	enum store_result (*add_sessions)(struct store *s,
-	    struct store_session *const *rows, size_t n);
+	enum store_result (*add_sessions)(
+	    struct store *s, struct store_session *const *rows, size_t n);
 	/* Calls `fn` with each running session of `stream`, in order of id;
 	 * the row is borrowed until fn returns, which may not use the store. */
 	enum store_result (*each_active)(struct store *s,
@@ -150,19 +154,19 @@ struct store_ops {
 	    void (*fn)(void *arg, const struct store_session *row), void *arg);
 
 	/* Sums stop at the greatest number the database can hold. */
-	enum store_result (*add_rollups)(struct store *s,
-	    const struct store_rollup *rows, size_t n);
-	enum store_result (*add_gap)(struct store *s,
-	    const struct store_gap *g);
-	enum store_result (*add_quarantine)(struct store *s,
-	    const struct store_quarantine *q);
+	enum store_result (*add_rollups)(
+	    struct store *s, const struct store_rollup *rows, size_t n);
+	enum store_result (*add_gap)(
+	    struct store *s, const struct store_gap *g);
+	enum store_result (*add_quarantine)(
+	    struct store *s, const struct store_quarantine *q);
 
 	/* Live streams last heard of before `before_us`, at most `max`. */
-	enum store_result (*silent_streams)(struct store *s,
-	    uint64_t before_us, struct id *out, size_t max, size_t *n);
+	enum store_result (*silent_streams)(struct store *s, uint64_t before_us,
+	    struct id *out, size_t max, size_t *n);
 	/* How many streams are in `state`. */
-	enum store_result (*count_streams)(struct store *s,
-	    enum store_stream_state state, uint64_t *n);
+	enum store_result (*count_streams)(
+	    struct store *s, enum store_stream_state state, uint64_t *n);
 	/* A slice of retention, at most `max` rows, oldest first. */
 	enum store_result (*delete_old)(struct store *s,
 	    enum store_history what, uint64_t before_us, unsigned max,
@@ -186,11 +190,11 @@ struct store {
  * -1: the error says what to do. A database of a later release, a damaged one
  * and one that another sessiond holds are refused.
  */
-int store_open(struct store **out, const char *database,
-    const char *state_dir, struct err *err) MUST_CHECK;
-/* Looks whether store_open would succeed, without changing anything. */
-int store_check(const char *database, const char *state_dir,
+int store_open(struct store **out, const char *database, const char *state_dir,
     struct err *err) MUST_CHECK;
+/* Looks whether store_open would succeed, without changing anything. */
+int store_check(
+    const char *database, const char *state_dir, struct err *err) MUST_CHECK;
 void store_close(struct store **sp);
 
 #endif

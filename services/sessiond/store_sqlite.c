@@ -6,10 +6,11 @@
 /* Numbers that would leave 64 bits become REAL inside SQLite, which min()
  * brings back. */
 #define SUM(c) c " = min(9223372036854775807, " c " + excluded." c ")"
-#define OLD(table, key, when) \
-	"DELETE FROM " table " WHERE (" key ") IN (SELECT " key " FROM " \
-	table " WHERE " when " ORDER BY " key " LIMIT ?2)"
+#define OLD(table, key, when)                                                  \
+	"DELETE FROM " table " WHERE (" key ") IN (SELECT " key " FROM " table \
+	" WHERE " when " ORDER BY " key " LIMIT ?2)"
 
+/* clang-format off */
 const char *const store_sqlite_texts[SQL_STATEMENTS] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
@@ -54,6 +55,7 @@ const char *const store_sqlite_texts[SQL_STATEMENTS] = {
 	    " WHERE id = ?1",
 	[SQL_ACTIVE_DELETE] = "DELETE FROM session_active WHERE id = ?1",
 };
+/* clang-format on */
 
 static struct store_sqlite *
 of(struct store *s)
@@ -67,37 +69,28 @@ store_sqlite_result(int code)
 	switch (code & 0xff) {
 	case SQLITE_OK:
 	case SQLITE_ROW:
-	case SQLITE_DONE:
-		return STORE_OK;
+	case SQLITE_DONE: return STORE_OK;
 	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return STORE_BUSY;
-	case SQLITE_FULL:
-		return STORE_FULL;
-	case SQLITE_IOERR:
-		return STORE_IO;
+	case SQLITE_LOCKED: return STORE_BUSY;
+	case SQLITE_FULL: return STORE_FULL;
+	case SQLITE_IOERR: return STORE_IO;
 	case SQLITE_READONLY:
 	case SQLITE_CANTOPEN:
-	case SQLITE_PERM:
-		return STORE_READONLY;
+	case SQLITE_PERM: return STORE_READONLY;
 	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return STORE_CORRUPT;
+	case SQLITE_NOTADB: return STORE_CORRUPT;
 	case SQLITE_CONSTRAINT:
 	case SQLITE_MISMATCH:
-	case SQLITE_TOOBIG:
-		return STORE_POISON;
-	default:
-		return STORE_FAULT;
+	case SQLITE_TOOBIG: return STORE_POISON;
+	default: return STORE_FAULT;
 	}
 }
 
 enum store_result
-store_sqlite_run(struct store_sqlite *s, sqlite3_stmt *st)
+store_sqlite_run(sqlite3_stmt *st)
 {
 	int r = sqlite3_step(st);
 
-	(void)s;
 	sqlite3_reset(st);
 	return r == SQLITE_DONE ? STORE_OK : store_sqlite_result(r);
 }
@@ -116,8 +109,8 @@ on_stream(struct store_sqlite *s, enum sqlite_statement which,
 static void
 bind_str(sqlite3_stmt *st, int at, struct str s)
 {
-	sqlite3_bind_text(st, at, s.len > 0 ? s.ptr : "", (int)s.len,
-	    SQLITE_STATIC);
+	sqlite3_bind_text(
+	    st, at, s.len > 0 ? s.ptr : "", (int)s.len, SQLITE_STATIC);
 }
 
 static void
@@ -137,13 +130,13 @@ begin(struct store *store)
 	s->moved = moved != 0;
 	if (s->moved)
 		return STORE_IO;
-	return store_sqlite_run(s, s->statements[SQL_BEGIN]);
+	return store_sqlite_run(s->statements[SQL_BEGIN]);
 }
 
 static enum store_result
 commit(struct store *s)
 {
-	return store_sqlite_run(of(s), of(s)->statements[SQL_COMMIT]);
+	return store_sqlite_run(of(s)->statements[SQL_COMMIT]);
 }
 
 static void
@@ -153,7 +146,7 @@ rollback(struct store *store)
 
 	/* Some errors have rolled back already. */
 	if (!sqlite3_get_autocommit(s->db))
-		(void)store_sqlite_run(s, s->statements[SQL_ROLLBACK]);
+		(void)store_sqlite_run(s->statements[SQL_ROLLBACK]);
 }
 
 static enum store_result
@@ -172,8 +165,7 @@ lock_stream(struct store *store, struct store_stream *st, uint64_t now_us)
 		proxy.len = (size_t)sqlite3_column_bytes(get, 0);
 		fits = str_copy(st->proxy, sizeof(st->proxy), proxy);
 		st->next_seq = (uint64_t)sqlite3_column_int64(get, 1);
-		st->state = (enum store_stream_state)
-		    sqlite3_column_int(get, 2);
+		st->state = (enum store_stream_state)sqlite3_column_int(get, 2);
 		st->last_contact_us = (uint64_t)sqlite3_column_int64(get, 3);
 	}
 	sqlite3_reset(get);
@@ -187,7 +179,7 @@ lock_stream(struct store *store, struct store_stream *st, uint64_t now_us)
 	add = on_stream(s, SQL_STREAM_ADD, &st->id);
 	bind_str(add, 2, str_from(st->proxy));
 	bind_u64(add, 3, now_us);
-	return store_sqlite_run(s, add);
+	return store_sqlite_run(add);
 }
 
 static enum store_result
@@ -202,7 +194,7 @@ move_stream(struct store *s, const struct store_stream *st)
 		bind_str(q, 5, st->end_reason);
 	else
 		sqlite3_bind_null(q, 5);
-	return store_sqlite_run(of(s), q);
+	return store_sqlite_run(q);
 }
 
 static enum store_result
@@ -215,7 +207,7 @@ add_gap(struct store *s, const struct store_gap *g)
 	bind_str(q, 4, g->proxy);
 	bind_str(q, 5, g->reason);
 	bind_u64(q, 6, g->noticed_us);
-	return store_sqlite_run(of(s), q);
+	return store_sqlite_run(q);
 }
 
 static enum store_result
@@ -229,12 +221,12 @@ add_quarantine(struct store *s, const struct store_quarantine *w)
 	bind_u64(q, 5, w->received_us);
 	sqlite3_bind_blob(q, 6, w->body.len > 0 ? w->body.ptr : "",
 	    (int)w->body.len, SQLITE_STATIC);
-	return store_sqlite_run(of(s), q);
+	return store_sqlite_run(q);
 }
 
 static enum store_result
-silent_streams(struct store *s, uint64_t before_us, struct id *out,
-    size_t max, size_t *n)
+silent_streams(
+    struct store *s, uint64_t before_us, struct id *out, size_t max, size_t *n)
 {
 	sqlite3_stmt *q = of(s)->statements[SQL_STREAM_SILENT];
 	int r;
@@ -280,7 +272,7 @@ delete_old(struct store *s, enum store_history what, uint64_t before_us,
 
 	bind_u64(q, 1, before_us);
 	sqlite3_bind_int64(q, 2, max);
-	r = store_sqlite_run(of(s), q);
+	r = store_sqlite_run(q);
 	*deleted = r == STORE_OK ? (unsigned)sqlite3_changes(of(s)->db) : 0;
 	return r;
 }
@@ -288,19 +280,19 @@ delete_old(struct store *s, enum store_history what, uint64_t before_us,
 static enum store_result
 tidy(struct store *s)
 {
-	return store_sqlite_result(sqlite3_exec(of(s)->db,
-	    "PRAGMA incremental_vacuum(1000)", NULL, NULL, NULL));
+	return store_sqlite_result(sqlite3_exec(
+	    of(s)->db, "PRAGMA incremental_vacuum(1000)", NULL, NULL, NULL));
 }
 
 static const char *
 message(const struct store *store)
 {
-	const struct store_sqlite *s = container_of(store,
-	    const struct store_sqlite, store);
+	const struct store_sqlite *s =
+	    container_of(store, const struct store_sqlite, store);
 
 	return s->moved ? "the database file was moved or removed: put it "
-	    "back, or restart sessiond to begin a new one" :
-	    sqlite3_errmsg(s->db);
+			  "back, or restart sessiond to begin a new one"
+			: sqlite3_errmsg(s->db);
 }
 
 const struct store_ops store_sqlite_ops = {

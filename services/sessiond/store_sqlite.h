@@ -18,16 +18,28 @@
 #include "sessiond/store.h"
 
 enum sqlite_statement {
-	SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK,
-	SQL_STREAM_GET, SQL_STREAM_ADD, SQL_STREAM_MOVE,
-	SQL_STREAM_SILENT, SQL_STREAM_COUNT,
-	SQL_GAP_ADD, SQL_QUARANTINE_ADD,
-	SQL_OLD_SESSIONS, SQL_OLD_ROLLUPS, SQL_OLD_GAPS, SQL_OLD_QUARANTINE,
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_STREAM_GET,
+	SQL_STREAM_ADD,
+	SQL_STREAM_MOVE,
+	SQL_STREAM_SILENT,
+	SQL_STREAM_COUNT,
+	SQL_GAP_ADD,
+	SQL_QUARANTINE_ADD,
+	SQL_OLD_SESSIONS,
+	SQL_OLD_ROLLUPS,
+	SQL_OLD_GAPS,
+	SQL_OLD_QUARANTINE,
 	SQL_OLD_STREAMS,
 	SQL_ROLLUP_ADD,
-	SQL_ACTIVE_OWNER, SQL_ACTIVE_DELETE,
+	SQL_ACTIVE_OWNER,
+	SQL_ACTIVE_DELETE,
 	/* generated from the table of columns */
-	SQL_ACTIVE_PUT, SQL_ACTIVE_EACH, SQL_SESSION_ADD,
+	SQL_ACTIVE_PUT,
+	SQL_ACTIVE_EACH,
+	SQL_SESSION_ADD,
 	SQL_STATEMENTS,
 };
 
@@ -36,21 +48,21 @@ struct store_sqlite {
 	sqlite3 *db;
 	sqlite3_stmt *statements[SQL_STATEMENTS];
 	int lock_fd;
-	bool moved;		/* the file is no longer where it was */
+	bool moved; /* the file is no longer where it was */
 };
 
 /* Numbered from 1, ended by number 0. Printed by schema/embed.py. */
 struct store_migration {
 	unsigned number;
 	const char *name;
-	const char *checksum;	/* SHA-256 of the file, in hex */
+	const char *checksum; /* SHA-256 of the file, in hex */
 	const char *sql;
 };
 extern const struct store_migration store_sqlite_migrations[];
 
 /* `path` is absolute. Contracts as store_open and store_check. */
-int store_sqlite_open(struct store **out, const char *path, struct err *err)
-    MUST_CHECK;
+int store_sqlite_open(
+    struct store **out, const char *path, struct err *err) MUST_CHECK;
 int store_sqlite_check(const char *path, struct err *err) MUST_CHECK;
 
 extern const struct store_ops store_sqlite_ops;
@@ -61,19 +73,19 @@ void store_sqlite_close(struct store *s);
 /* What an SQLite result code comes to. */
 enum store_result store_sqlite_result(int code);
 /* Runs a statement that gives no rows, and makes it ready for the next. */
-enum store_result store_sqlite_run(struct store_sqlite *s, sqlite3_stmt *st);
+enum store_result store_sqlite_run(sqlite3_stmt *st);
 
 /* Appends the text of the generated statement `which`. */
 void store_sqlite_rows_sql(enum sqlite_statement which, struct bytes *sql);
-enum store_result store_sqlite_put_active(struct store *s,
-    struct store_session *const *rows, size_t n);
-enum store_result store_sqlite_add_sessions(struct store *s,
-    struct store_session *const *rows, size_t n);
+enum store_result store_sqlite_put_active(
+    struct store *s, struct store_session *const *rows, size_t n);
+enum store_result store_sqlite_add_sessions(
+    struct store *s, struct store_session *const *rows, size_t n);
 enum store_result store_sqlite_each_active(struct store *s,
     const struct id *stream,
     void (*fn)(void *arg, const struct store_session *row), void *arg);
-enum store_result store_sqlite_add_rollups(struct store *s,
-    const struct store_rollup *rows, size_t n);
+enum store_result store_sqlite_add_rollups(
+    struct store *s, const struct store_rollup *rows, size_t n);
 
 /* Applies `list` (store_sqlite_migrations but in tests) as far as the database
  * has not; each in a transaction. `look` only compares. */

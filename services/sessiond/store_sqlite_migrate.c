@@ -17,8 +17,9 @@ fail(sqlite3 *db, struct err *err)
 static int
 run(sqlite3 *db, const char *sql, struct err *err)
 {
-	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ?
-	    0 : fail(db, err);
+	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK
+		   ? 0
+		   : fail(db, err);
 }
 
 /* The one number that `sql` gives. */
@@ -43,28 +44,30 @@ recognise(sqlite3 *db, bool *ours, struct err *err)
 	sqlite3_int64 id, objects;
 
 	if (number(db, "PRAGMA application_id", &id, err) < 0 ||
-	    number(db, "SELECT count(*) FROM sqlite_schema", &objects,
-	        err) < 0)
+	    number(db, "SELECT count(*) FROM sqlite_schema", &objects, err) < 0)
 		return -1;
 	*ours = id == APPLICATION_ID;
 	if (!*ours && (id != 0 || objects > 0))
 		return err_set(err, "this is a database of another program; "
-		    "name another file in sessiond.database");
+				    "name another file in sessiond.database");
 	return 0;
 }
 
 static int
-compare(const struct store_migration *list, unsigned last,
-    unsigned n, const char *name, const char *checksum, struct err *err)
+compare(const struct store_migration *list, unsigned last, unsigned n,
+    const char *name, const char *checksum, struct err *err)
 {
 	if (n > last)
-		return err_set(err, "written by a later release (migration "
+		return err_set(err,
+		    "written by a later release (migration "
 		    "%u, this one knows %u): upgrade sallyport-sessiond",
 		    n, last);
 	if (n == 0 || strcmp(list[n - 1].checksum, checksum) != 0)
-		return err_set(err, "migration %u (%s) is not the one of this "
+		return err_set(err,
+		    "migration %u (%s) is not the one of this "
 		    "release: use the release that wrote the database, or "
-		    "another file", n, name);
+		    "another file",
+		    n, name);
 	return 0;
 }
 
@@ -77,18 +80,19 @@ look_back(sqlite3 *db, const struct store_migration *list, unsigned last,
 	int r, result = 0;
 
 	*done = 0;
-	if (sqlite3_prepare_v2(db, "SELECT number, name, checksum FROM "
-	        "schema_migration ORDER BY number", -1, &st, NULL) !=
-	    SQLITE_OK)
+	if (sqlite3_prepare_v2(db,
+		"SELECT number, name, checksum FROM "
+		"schema_migration ORDER BY number",
+		-1, &st, NULL) != SQLITE_OK)
 		return fail(db, err);
 	while ((r = sqlite3_step(st)) == SQLITE_ROW && result == 0) {
 		const char *name = (const char *)sqlite3_column_text(st, 1);
 		const char *sum = (const char *)sqlite3_column_text(st, 2);
 		sqlite3_int64 n = sqlite3_column_int64(st, 0);
 
-		result = compare(list, last,
-		    n > 0 && n < 10000 ? (unsigned)n : 0,
-		    name != NULL ? name : "?", sum != NULL ? sum : "", err);
+		result =
+		    compare(list, last, n > 0 && n < 10000 ? (unsigned)n : 0,
+			name != NULL ? name : "?", sum != NULL ? sum : "", err);
 		*done = (unsigned)n;
 	}
 	if (result == 0 && r != SQLITE_DONE)
@@ -103,9 +107,10 @@ note(sqlite3 *db, const struct store_migration *m, struct err *err)
 	sqlite3_stmt *st;
 	int r;
 
-	if (sqlite3_prepare_v2(db, "INSERT INTO schema_migration (number, "
-	        "name, checksum, applied_at) VALUES (?, ?, ?, ?)", -1, &st,
-	        NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(db,
+		"INSERT INTO schema_migration (number, "
+		"name, checksum, applied_at) VALUES (?, ?, ?, ?)",
+		-1, &st, NULL) != SQLITE_OK)
 		return fail(db, err);
 	sqlite3_bind_int64(st, 1, m->number);
 	sqlite3_bind_text(st, 2, m->name, -1, SQLITE_STATIC);
@@ -141,13 +146,14 @@ prepare_file(sqlite3 *db, struct err *err)
 	    " name TEXT NOT NULL, checksum TEXT NOT NULL,"
 	    " applied_at INTEGER NOT NULL) STRICT;"
 	    "PRAGMA application_id = %d;"
-	    "COMMIT", APPLICATION_ID);
+	    "COMMIT",
+	    APPLICATION_ID);
 	return run(db, sql, err);
 }
 
 int
-store_sqlite_migrate(sqlite3 *db, const struct store_migration *list,
-    bool look, struct err *err)
+store_sqlite_migrate(
+    sqlite3 *db, const struct store_migration *list, bool look, struct err *err)
 {
 	unsigned last = 0, done;
 	bool ours;

@@ -18,8 +18,8 @@
 void
 store_sqlite_close(struct store *store)
 {
-	struct store_sqlite *s = container_of(store, struct store_sqlite,
-	    store);
+	struct store_sqlite *s =
+	    container_of(store, struct store_sqlite, store);
 
 	for (unsigned i = 0; i < SQL_STATEMENTS; i++)
 		sqlite3_finalize(s->statements[i]);
@@ -65,16 +65,16 @@ make_file(const char *path, struct err *err)
 static int
 damaged(struct err *err)
 {
-	return err_set(err, "the database is damaged (%s): keep a copy, then "
-	    "rescue it with `sqlite3 FILE .recover`, or move it and its -wal "
-	    "away to begin a new one", "quick_check");
+	return err_set(err,
+	    "the database is damaged: keep a copy, then rescue "
+	    "it with `sqlite3 FILE .recover`, or move it and its -wal away "
+	    "to begin a new one");
 }
 
 static int
 sql_error(sqlite3 *db, struct err *err)
 {
-	if (store_sqlite_result(sqlite3_extended_errcode(db)) ==
-	    STORE_CORRUPT)
+	if (store_sqlite_result(sqlite3_extended_errcode(db)) == STORE_CORRUPT)
 		return damaged(err);
 	return err_set(err, "%s", sqlite3_errmsg(db));
 }
@@ -93,8 +93,8 @@ quick_check(sqlite3 *db, const char *path, struct err *err)
 	    SQLITE_OK)
 		return sql_error(db, err);
 	fine = sqlite3_step(st) == SQLITE_ROW &&
-	    (said = (const char *)sqlite3_column_text(st, 0)) != NULL &&
-	    strcmp(said, "ok") == 0;
+	       (said = (const char *)sqlite3_column_text(st, 0)) != NULL &&
+	       strcmp(said, "ok") == 0;
 	sqlite3_finalize(st);
 	return fine ? 0 : damaged(err);
 }
@@ -102,13 +102,12 @@ quick_check(sqlite3 *db, const char *path, struct err *err)
 static int
 settle(sqlite3 *db, struct err *err)
 {
-	static const char pragmas[] =
-	    "PRAGMA trusted_schema = OFF;"
-	    "PRAGMA mmap_size = 0;"
-	    "PRAGMA foreign_keys = ON;"
-	    "PRAGMA temp_store = MEMORY;"
-	    "PRAGMA cache_size = -65536;"
-	    "PRAGMA synchronous = FULL";
+	static const char pragmas[] = "PRAGMA trusted_schema = OFF;"
+				      "PRAGMA mmap_size = 0;"
+				      "PRAGMA foreign_keys = ON;"
+				      "PRAGMA temp_store = MEMORY;"
+				      "PRAGMA cache_size = -65536;"
+				      "PRAGMA synchronous = FULL";
 
 	sqlite3_busy_timeout(db, BUSY_MS);
 	sqlite3_extended_result_codes(db, 1);
@@ -124,10 +123,11 @@ turn_to_wal(sqlite3 *db, struct err *err)
 {
 	int keep = 1;
 
-	if (sqlite3_exec(db, "PRAGMA journal_mode = WAL;"
-	        "PRAGMA wal_autocheckpoint = 8192;"
-	        "PRAGMA journal_size_limit = 67108864", NULL, NULL, NULL) !=
-	    SQLITE_OK)
+	if (sqlite3_exec(db,
+		"PRAGMA journal_mode = WAL;"
+		"PRAGMA wal_autocheckpoint = 8192;"
+		"PRAGMA journal_size_limit = 67108864",
+		NULL, NULL, NULL) != SQLITE_OK)
 		return sql_error(db, err);
 	sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
 	return 0;
@@ -146,8 +146,8 @@ prepare_all(struct store_sqlite *s, struct err *err)
 		else
 			store_sqlite_rows_sql((enum sqlite_statement)i, &sql);
 		if (sqlite3_prepare_v3(s->db, sql.ptr, (int)sql.len,
-		        SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL) !=
-		    SQLITE_OK)
+			SQLITE_PREPARE_PERSISTENT, &s->statements[i],
+			NULL) != SQLITE_OK)
 			result = sql_error(s->db, err);
 	}
 	bytes_fini(&sql);
@@ -160,18 +160,18 @@ store_sqlite_open(struct store **out, const char *path, struct err *err)
 	struct store_sqlite *s = xcalloc(1, sizeof(*s));
 
 	s->store.ops = &store_sqlite_ops;
-	if ((s->lock_fd = take_lock(path, err)) < 0 ||
-	    make_file(path, err) < 0)
+	if ((s->lock_fd = take_lock(path, err)) < 0 || make_file(path, err) < 0)
 		goto fail;
-	if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE |
-	        SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL) !=
-	    SQLITE_OK) {
+	if (sqlite3_open_v2(path, &s->db,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+		    SQLITE_OPEN_PRIVATECACHE,
+		NULL) != SQLITE_OK) {
 		sql_error(s->db, err);
 		goto fail;
 	}
 	if (settle(s->db, err) < 0 || quick_check(s->db, path, err) < 0 ||
-	    store_sqlite_migrate(s->db, store_sqlite_migrations, false,
-	        err) < 0 ||
+	    store_sqlite_migrate(s->db, store_sqlite_migrations, false, err) <
+		0 ||
 	    turn_to_wal(s->db, err) < 0 || prepare_all(s, err) < 0)
 		goto fail;
 	*out = &s->store;
@@ -206,11 +206,11 @@ store_sqlite_check(const char *path, struct err *err)
 	if (access(path, R_OK | W_OK) < 0) {
 		err_sys(err, "cannot open");
 	} else if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) !=
-	    SQLITE_OK) {
+		   SQLITE_OK) {
 		sql_error(db, err);
 	} else if (settle(db, err) == 0 && quick_check(db, path, err) == 0) {
-		result = store_sqlite_migrate(db, store_sqlite_migrations,
-		    true, err);
+		result = store_sqlite_migrate(
+		    db, store_sqlite_migrations, true, err);
 	}
 	sqlite3_close(db);
 	return result == 0 ? 0 : err_prefix(err, "database %s", path);

@@ -19,17 +19,17 @@
 #include "sessiond/metrics.h"
 #include "sessiond/retention.h"
 
-#define GROUP_BYTES ((size_t)8 * 1024 * 1024)
-#define GROUP_BATCHES 4096
-#define PAUSE_FIRST_MS 50
-#define PAUSE_MAX_MS 5000
+#define GROUP_BYTES        ((size_t)8 * 1024 * 1024)
+#define GROUP_BATCHES      4096
+#define PAUSE_FIRST_MS     50
+#define PAUSE_MAX_MS       5000
 #define STREAMS_COUNTED_MS 5000
-#define IDLE_MS 1000
+#define IDLE_MS            1000
 
 struct item {
 	struct list link;
 	struct apply_batch work;
-	size_t bytes;		/* what it takes from the queue's room */
+	size_t bytes; /* what it takes from the queue's room */
 	uint64_t came_ms, came_wall_us;
 };
 
@@ -42,15 +42,15 @@ struct writer {
 	pthread_t thread;
 	uint64_t started_ms;
 	/* maintenance */
-	bool round;			/* a round of retention is under way */
+	bool round; /* a round of retention is under way */
 	uint64_t next_round_ms, next_count_ms;
 	bool failing;
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct list queue;
-	size_t bytes, records;		/* in the queue */
-	size_t held;			/* bytes of the group under way */
+	size_t bytes, records; /* in the queue */
+	size_t held;           /* bytes of the group under way */
 	struct writer_limits limits;
 	bool stopping;
 };
@@ -67,9 +67,9 @@ item_new(const struct batch *b, struct str message)
 	memcpy(copy, message.ptr, message.len);
 	*it = (struct item){ .bytes = head + array + message.len };
 	for (unsigned i = 0; i < b->n; i++)
-		records[i] = (struct str){
-			copy + (b->records[i].ptr - message.ptr),
-			b->records[i].len };
+		records[i] =
+		    (struct str){ copy + (b->records[i].ptr - message.ptr),
+			    b->records[i].len };
 	it->work.batch = *b;
 	it->work.batch.records = records;
 	it->work.batch.memory = NULL;
@@ -133,8 +133,9 @@ due_in(const struct writer *w)
 		return 0;
 	oldest = container_of(w->queue.next, struct item, link);
 	age = clock_mono_ms() - oldest->came_ms;
-	return age >= w->limits.batch_interval_ms ? 0 :
-	    w->limits.batch_interval_ms - age;
+	return age >= w->limits.batch_interval_ms
+		   ? 0
+		   : w->limits.batch_interval_ms - age;
 }
 
 /* Takes out what makes one transaction. Under the lock. */
@@ -145,7 +146,7 @@ take_group(struct writer *w, struct list *group)
 
 	list_init(group);
 	while (!list_empty(&w->queue) && w->held < GROUP_BYTES &&
-	    n < GROUP_BATCHES) {
+	       n < GROUP_BATCHES) {
 		struct list *l = list_pop(&w->queue);
 		struct item *it = container_of(l, struct item, link);
 
@@ -165,8 +166,8 @@ show_queue(struct writer *w, const struct list *group)
 	size_t bytes;
 
 	if (!list_empty(group))
-		oldest = container_of(group->next, struct item, link)
-		    ->came_wall_us;
+		oldest =
+		    container_of(group->next, struct item, link)->came_wall_us;
 	pthread_mutex_lock(&w->lock);
 	bytes = w->bytes + w->held;
 	pthread_mutex_unlock(&w->lock);
@@ -196,8 +197,7 @@ note_result(struct writer *w, enum db_operation op, enum store_result r,
 	    log_str("class", store_result_name(r)),
 	    log_str("error", w->store->ops->message(w->store)));
 	w->failing = true;
-	w->options.on_health(w->options.arg,
-	    w->store->ops->message(w->store));
+	w->options.on_health(w->options.arg, w->store->ops->message(w->store));
 }
 
 /* Pauses after a failure; false: the daemon stops, give up. */
@@ -212,8 +212,7 @@ pause_for(struct writer *w, uint64_t *pause_ms)
 		wait_ms(w, until - now);
 	go_on = !w->stopping;
 	pthread_mutex_unlock(&w->lock);
-	*pause_ms = *pause_ms * 2 < PAUSE_MAX_MS ? *pause_ms * 2 :
-	    PAUSE_MAX_MS;
+	*pause_ms = *pause_ms * 2 < PAUSE_MAX_MS ? *pause_ms * 2 : PAUSE_MAX_MS;
 	return go_on;
 }
 
@@ -233,12 +232,11 @@ free_group(struct writer *w, struct list *group)
 static void
 store_group(struct writer *w, struct list *group, size_t n)
 {
-	struct apply_batch **batches = xreallocarray(NULL, n,
-	    sizeof(*batches));
+	struct apply_batch **batches = xreallocarray(NULL, n, sizeof(*batches));
 	uint64_t pause_ms = PAUSE_FIRST_MS;
 	size_t i = 0;
 
-	list_for_each(l, group)
+	list_for_each (l, group)
 		batches[i++] = &container_of(l, struct item, link)->work;
 	show_queue(w, group);
 	for (;;) {
@@ -249,8 +247,8 @@ store_group(struct writer *w, struct list *group, size_t n)
 		if (r == STORE_OK)
 			break;
 		if (!pause_for(w, &pause_ms)) {
-			log_error(NULL, "batches_given_up",
-			    log_u64("batches", n));
+			log_error(
+			    NULL, "batches_given_up", log_u64("batches", n));
 			break;
 		}
 	}
@@ -264,8 +262,8 @@ count_streams(struct writer *w)
 	for (unsigned st = STREAM_LIVE; st <= STREAM_LOST; st++) {
 		uint64_t n;
 
-		if (w->store->ops->count_streams(w->store,
-		        (enum store_stream_state)st, &n) == STORE_OK)
+		if (w->store->ops->count_streams(
+			w->store, (enum store_stream_state)st, &n) == STORE_OK)
 			metrics_gauge_set(w->cells, M_audit_streams,
 			    st - STREAM_LIVE, (int64_t)n);
 	}
@@ -278,8 +276,8 @@ close_lost(struct writer *w, const struct writer_limits *l, bool *more)
 	*more = false;
 	if (clock_mono_ms() - w->started_ms < l->lost_after_ms)
 		return STORE_OK;
-	return apply_lost(w->apply, clock_wall_us() - l->lost_after_ms * 1000,
-	    more);
+	return apply_lost(
+	    w->apply, clock_wall_us() - l->lost_after_ms * 1000, more);
 }
 
 /* One slice of what is due. */
@@ -303,8 +301,8 @@ maintain(struct writer *w, const struct writer_limits *l)
 	w->round = true;
 	w->retention.session_days = l->retention_days;
 	w->retention.rollup_days = l->rollup_days;
-	r = retention_step(&w->retention, w->store, clock_wall_us(), &more,
-	    &dropped);
+	r = retention_step(
+	    &w->retention, w->store, clock_wall_us(), &more, &dropped);
 	metrics_add(w->cells, M_db_retention_dropped_total, 0, dropped);
 	if (r == STORE_OK && !more) {
 		op = DB_LOST;
@@ -313,8 +311,9 @@ maintain(struct writer *w, const struct writer_limits *l)
 	note_result(w, op, r, began);
 	if (r != STORE_OK || !more) {
 		w->round = false;
-		w->next_round_ms = now + (r == STORE_OK ?
-		    l->maintenance_interval_ms : PAUSE_MAX_MS);
+		w->next_round_ms =
+		    now +
+		    (r == STORE_OK ? l->maintenance_interval_ms : PAUSE_MAX_MS);
 	}
 }
 
@@ -372,8 +371,7 @@ writer_start(struct writer **out, struct store *s,
 	pthread_condattr_destroy(&attr);
 	if ((rv = pthread_create(&w->thread, NULL, run, w)) != 0) {
 		free(w);
-		return err_set(err, "cannot start a thread: %s",
-		    strerror(rv));
+		return err_set(err, "cannot start a thread: %s", strerror(rv));
 	}
 	*out = w;
 	return 0;

@@ -20,9 +20,9 @@ struct writer;
 
 /* What may change while it runs. */
 struct writer_limits {
-	uint32_t batch_size;		/* records */
+	uint32_t batch_size; /* records */
 	uint64_t batch_interval_ms;
-	uint32_t retention_days, rollup_days;	/* 0: for ever */
+	uint32_t retention_days, rollup_days; /* 0: for ever */
 	uint64_t maintenance_interval_ms;
 	uint64_t lost_after_ms;
 };
@@ -44,8 +44,7 @@ int writer_start(struct writer **out, struct store *s,
     const struct writer_options *o, const struct writer_limits *l,
     struct err *err) MUST_CHECK;
 /* A batch as it came; copied. Any thread, never waits for the database. */
-enum writer_offer writer_offer(struct writer *w, struct str message)
-    MUST_CHECK;
+enum writer_offer writer_offer(struct writer *w, struct str message) MUST_CHECK;
 void writer_set_limits(struct writer *w, const struct writer_limits *l);
 /* Stores what was taken, if the database lets it, and ends the thread. */
 void writer_stop(struct writer **wp);

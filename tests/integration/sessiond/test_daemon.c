@@ -29,7 +29,7 @@
 #include "msg/topic.h"
 #include "tests/unit/sessiond/helper.h"
 
-#define WAIT_MS 15000
+#define WAIT_MS      15000
 #define LOAD_BATCHES 120
 #define LOAD_RECORDS 100
 
@@ -38,7 +38,7 @@ static const char *daemon_path;
 
 /* A daemon in a directory of its own. */
 struct rig {
-	struct base base;		/* dir, path and reader only */
+	struct base base; /* dir, path and reader only */
 	char config[96], log[96], address[128];
 	pid_t pid;
 	struct topic_pub *pub;
@@ -56,7 +56,8 @@ write_config(const struct rig *r)
 	FILE *f = fopen(r->config, "w");
 
 	assert_non_null(f);
-	fprintf(f, "[sessiond]\nuser = \"\"\ngroup = \"\"\n"
+	fprintf(f,
+	    "[sessiond]\nuser = \"\"\ngroup = \"\"\n"
 	    "run_dir = \"%s\"\nstate_dir = \"%s\"\n"
 	    "admin_listen = \"127.0.0.1:0\"\nbatch_interval = \"20ms\"\n",
 	    r->base.dir, r->base.dir);
@@ -73,10 +74,10 @@ spawn(const struct rig *r, const char *flag)
 
 	posix_spawn_file_actions_init(&a);
 	posix_spawn_file_actions_addopen(&a, 1, "/dev/null", O_WRONLY, 0);
-	posix_spawn_file_actions_addopen(&a, 2, r->log,
-	    O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	assert_int_equal(posix_spawn(&pid, daemon_path, &a, NULL, argv,
-	    environ), 0);
+	posix_spawn_file_actions_addopen(
+	    &a, 2, r->log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_int_equal(
+	    posix_spawn(&pid, daemon_path, &a, NULL, argv, environ), 0);
 	posix_spawn_file_actions_destroy(&a);
 	return pid;
 }
@@ -88,8 +89,7 @@ reap(pid_t pid)
 	int status;
 
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) :
-	    128 + WTERMSIG(status);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static void
@@ -117,15 +117,17 @@ static int
 setup(void **state)
 {
 	struct rig *r = xcalloc(1, sizeof(*r));
-	struct topic_options o = { .name = "events", .max_message = 4 << 20,
-		.reconnect_max_ms = 100, .queue = 1024,
+	struct topic_options o = { .name = "events",
+		.max_message = 4 << 20,
+		.reconnect_max_ms = 100,
+		.queue = 1024,
 		.group = (unsigned)-1 };
 	struct err err;
 
 	strcpy(r->base.dir, "/tmp/sessiond-test-XXXXXX");
 	assert_non_null(mkdtemp(r->base.dir));
-	snprintf(r->base.path, sizeof(r->base.path), "%s/sallyport.db",
-	    r->base.dir);
+	snprintf(
+	    r->base.path, sizeof(r->base.path), "%s/sallyport.db", r->base.dir);
 	snprintf(r->config, sizeof(r->config), "%s/s.toml", r->base.dir);
 	snprintf(r->log, sizeof(r->log), "%s/log", r->base.dir);
 	snprintf(r->address, sizeof(r->address), "ipc://%s/events.sock",
@@ -137,7 +139,8 @@ setup(void **state)
 		die("%s", err.text);
 	wait_peers(r);
 	assert_int_equal(sqlite3_open_v2(r->base.path, &r->base.reader,
-	    SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+			     SQLITE_OPEN_READONLY, NULL),
+	    SQLITE_OK);
 	sqlite3_busy_timeout(r->base.reader, 5000);
 	*state = r;
 	return 0;
@@ -166,8 +169,8 @@ send_bytes(struct rig *r, const void *p, size_t len)
 }
 
 static void
-send_records(struct rig *r, uint64_t first_seq, struct body **bodies,
-    unsigned n)
+send_records(
+    struct rig *r, uint64_t first_seq, struct body **bodies, unsigned n)
 {
 	struct id id = stream_of(1);
 	struct bytes m = message_of(&id, "proxy-1", first_seq, bodies, n);
@@ -232,10 +235,13 @@ test_kill_in_the_middle(void **state)
 	rows = base_number(&r->base, "SELECT count(*) FROM session");
 	print_message("killed after %d rows\n", (int)rows);
 	assert_true(rows > 0);
-	assert_int_equal(base_number(&r->base,
-	    "SELECT next_seq FROM audit_stream"), rows + 1);
-	assert_int_equal(base_number(&r->base, "SELECT sum(sessions) FROM "
-	    "rollup_hour WHERE dimension = 0"), rows);
+	assert_int_equal(
+	    base_number(&r->base, "SELECT next_seq FROM audit_stream"),
+	    rows + 1);
+	assert_int_equal(
+	    base_number(&r->base, "SELECT sum(sessions) FROM "
+				  "rollup_hour WHERE dimension = 0"),
+	    rows);
 	while (topic_pub_peers(r->pub) > 0)
 		nap();
 	r->pid = spawn(r, NULL);
@@ -244,13 +250,14 @@ test_kill_in_the_middle(void **state)
 		send_load(r, i);
 	wait_number(r, "SELECT next_seq FROM audit_stream",
 	    LOAD_BATCHES * LOAD_RECORDS + 1);
-	assert_int_equal(base_number(&r->base,
-	    "SELECT count(*) FROM session"), LOAD_BATCHES * LOAD_RECORDS);
-	assert_int_equal(base_number(&r->base, "SELECT sum(sessions) FROM "
-	    "rollup_hour WHERE dimension = 1 AND key = 'bob'"),
+	assert_int_equal(base_number(&r->base, "SELECT count(*) FROM session"),
 	    LOAD_BATCHES * LOAD_RECORDS);
 	assert_int_equal(base_number(&r->base,
-	    "SELECT count(*) FROM audit_gap"), 0);
+			     "SELECT sum(sessions) FROM "
+			     "rollup_hour WHERE dimension = 1 AND key = 'bob'"),
+	    LOAD_BATCHES * LOAD_RECORDS);
+	assert_int_equal(
+	    base_number(&r->base, "SELECT count(*) FROM audit_gap"), 0);
 }
 
 /* GET from the admin address that the log names. */
@@ -268,11 +275,9 @@ http_get(const struct rig *r, const char *path, char *out, size_t size)
 	read_log(r, log, sizeof(log));
 	at = strstr(log, "admin=127.0.0.1:");
 	assert_non_null(at);
-	sin.sin_port = htons((uint16_t)atoi(at +
-	    strlen("admin=127.0.0.1:")));
+	sin.sin_port = htons((uint16_t)atoi(at + strlen("admin=127.0.0.1:")));
 	fd = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof(sin)),
-	    0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
 	n = snprintf(request, sizeof(request),
 	    "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
 	assert_int_equal(write(fd, request, (size_t)n), n);
@@ -301,19 +306,22 @@ test_malformed_messages(void **state)
 		char noise[300];
 
 		random_bytes(noise, sizeof(noise));
-		noise[0] = 0x0f;	/* no field of a batch */
+		noise[0] = 0x0f; /* no field of a batch */
 		send_bytes(r, noise, 1 + i * 5);
 		sent++;
 	}
 	bytes_fini(&m);
 	/* A well-formed batch that says nonsense. */
-	send_records(r, 1, (struct body *[]){ body_raw("\x01\x01\0\0\xff", 5),
-	    body_raw("\xee\x01\0\0\xff", 5) }, 2);
+	send_records(r, 1,
+	    (struct body *[]){ body_raw("\x01\x01\0\0\xff", 5),
+		body_raw("\xee\x01\0\0\xff", 5) },
+	    2);
 	wait_number(r, "SELECT count(*) FROM audit_quarantine", 2);
 	http_get(r, "/metrics", page, sizeof(page));
 	{
-		const char *line = strstr(page, "sallyport_audit_batches_total"
-		    "{carrier=\"pub\",result=\"malformed\"} ");
+		const char *line =
+		    strstr(page, "sallyport_audit_batches_total"
+				 "{carrier=\"pub\",result=\"malformed\"} ");
 
 		assert_non_null(line);
 		assert_true(strtoul(strchr(line, ' ') + 1, NULL, 10) >= sent);
@@ -326,8 +334,7 @@ test_malformed_messages(void **state)
 	send_bytes(r, huge, 3 << 20);
 	free(huge);
 	for (unsigned i = 0; i < 400; i++) {
-		send_records(r, 3, (struct body *[]){ body_close(1, 2, 5) },
-		    1);
+		send_records(r, 3, (struct body *[]){ body_close(1, 2, 5) }, 1);
 		if (base_number(&r->base, "SELECT count(*) FROM session") > 0)
 			break;
 		nap();
@@ -363,8 +370,11 @@ test_cannot_start(void **state)
 	r->pid = 0;
 	expect_exit(r, "--check", 0, "");
 	assert_int_equal(sqlite3_open(r->base.path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "INSERT INTO schema_migration "
-	    "VALUES (99, 'future', 'x', 0)", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+			     "INSERT INTO schema_migration "
+			     "VALUES (99, 'future', 'x', 0)",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
 	sqlite3_close(db);
 	expect_exit(r, NULL, 1, "later release");
 	expect_exit(r, "--check", 78, "later release");
@@ -380,7 +390,7 @@ test_stop_flushes(void **state)
 
 	for (unsigned i = 0; i < 20; i++)
 		send_load(r, i);
-	do {	/* until the daemon holds them, stored or not */
+	do { /* until the daemon holds them, stored or not */
 		http_get(r, "/metrics", page, sizeof(page));
 		line = strstr(page, "\nsallyport_audit_queue_bytes ");
 		assert_non_null(line);
@@ -388,9 +398,8 @@ test_stop_flushes(void **state)
 	kill(r->pid, SIGTERM);
 	assert_int_equal(reap(r->pid), 0);
 	r->pid = 0;
-	assert_int_equal(base_number(&r->base,
-	    "SELECT count(*) FROM session"), base_number(&r->base,
-	    "SELECT next_seq - 1 FROM audit_stream"));
+	assert_int_equal(base_number(&r->base, "SELECT count(*) FROM session"),
+	    base_number(&r->base, "SELECT next_seq - 1 FROM audit_stream"));
 }
 
 int
@@ -398,8 +407,11 @@ main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(history_within_a_second), T(kill_in_the_middle),
-		T(malformed_messages), T(cannot_start), T(stop_flushes),
+		T(history_within_a_second),
+		T(kill_in_the_middle),
+		T(malformed_messages),
+		T(cannot_start),
+		T(stop_flushes),
 	};
 
 	if (argc != 2)

@@ -37,6 +37,7 @@ open_store(struct base *b)
 	if (sqlite3_open_v2(b->path, &b->reader, SQLITE_OPEN_READONLY, NULL) !=
 	    SQLITE_OK)
 		die("%s", sqlite3_errmsg(b->reader));
+	sqlite3_busy_timeout(b->reader, 5000);
 }
 
 void
@@ -130,8 +131,9 @@ session_of(unsigned family, unsigned n)
 		.user = STR("alice"),
 		.groups = { STR("staff"), STR("it \"ops\"") },
 		.n_groups = 2,
-		.source = { .addr = addr_from_v4((uint8_t[]){ 10, 0, 0,
-		    (uint8_t)n }), .port = 40000 },
+		.source = { .addr = addr_from_v4(
+				(uint8_t[]){ 10, 0, 0, (uint8_t)n }),
+		    .port = 40000 },
 		.listener = STR("main"),
 		.command = COMMAND_CONNECT,
 		.carrier = CARRIER_SOCKS5,
@@ -227,7 +229,8 @@ body_end(const char *reason)
 {
 	struct body *b = xmalloc(sizeof(*b));
 	struct record_end e = { .reason = str_from(reason),
-		.wall_us = TEST_NOW_US, .counters_lower_bound = true };
+		.wall_us = TEST_NOW_US,
+		.counters_lower_bound = true };
 
 	b->len = record_pack_end(b->bytes, sizeof(b->bytes), &e);
 	ASSERT(b->len > 0);
@@ -258,8 +261,9 @@ batch_of(const struct id *stream, const char *proxy, uint64_t first_seq,
 	b->batch.records = records;
 	snprintf(b->batch.proxy, sizeof(b->batch.proxy), "%s", proxy);
 	for (unsigned i = 0; i < n; i++)
-		records[i] = (struct str){ xmemdup0(bodies[i]->bytes,
-		    bodies[i]->len), bodies[i]->len };
+		records[i] =
+		    (struct str){ xmemdup0(bodies[i]->bytes, bodies[i]->len),
+			    bodies[i]->len };
 	return b;
 }
 
@@ -281,8 +285,8 @@ message_of(const struct id *stream, const char *proxy, uint64_t first_seq,
 	struct str message;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (!batch_writer_add(w, (struct str){ bodies[i]->bytes,
-		    bodies[i]->len }))
+		if (!batch_writer_add(
+			w, (struct str){ bodies[i]->bytes, bodies[i]->len }))
 			die("a batch is full");
 	}
 	message = batch_writer_take(w);
@@ -312,10 +316,11 @@ fails(struct faulty *f)
 	return true;
 }
 
-#define PASS(s, op, ...)                                             \
-	(fails(faulty_of(s)) ? faulty_of(s)->fail_with               \
-		: faulty_of(s)->inner->ops->op(faulty_of(s)->inner   \
-		      __VA_OPT__(, ) __VA_ARGS__))
+#define PASS(s, op, ...)                                                       \
+	(fails(faulty_of(s))                                                   \
+		? faulty_of(s)->fail_with                                      \
+		: faulty_of(s)->inner->ops->op(                                \
+		      faulty_of(s)->inner __VA_OPT__(, ) __VA_ARGS__))
 
 static bool
 poisoned(struct store *s, struct store_session *const *rows, size_t n)
@@ -363,15 +368,15 @@ f_move_stream(struct store *s, const struct store_stream *st)
 static enum store_result
 f_put_active(struct store *s, struct store_session *const *rows, size_t n)
 {
-	return poisoned(s, rows, n) ? STORE_POISON :
-	    PASS(s, put_active, rows, n);
+	return poisoned(s, rows, n) ? STORE_POISON
+				    : PASS(s, put_active, rows, n);
 }
 
 static enum store_result
 f_add_sessions(struct store *s, struct store_session *const *rows, size_t n)
 {
-	return poisoned(s, rows, n) ? STORE_POISON :
-	    PASS(s, add_sessions, rows, n);
+	return poisoned(s, rows, n) ? STORE_POISON
+				    : PASS(s, add_sessions, rows, n);
 }
 
 static enum store_result
@@ -400,8 +405,8 @@ f_add_quarantine(struct store *s, const struct store_quarantine *q)
 }
 
 static enum store_result
-f_silent_streams(struct store *s, uint64_t before_us, struct id *out,
-    size_t max, size_t *n)
+f_silent_streams(
+    struct store *s, uint64_t before_us, struct id *out, size_t max, size_t *n)
 {
 	return PASS(s, silent_streams, before_us, out, max, n);
 }

@@ -51,8 +51,8 @@ struct body *body_close(unsigned family, unsigned n, uint64_t bytes_up);
 struct body *body_reject(unsigned family, unsigned n, const char *user);
 struct body *body_end(const char *reason);
 struct body *body_raw(const void *p, size_t len);
-struct body *body_session(enum record_type type,
-    const struct record_session *s);
+struct body *body_session(
+    enum record_type type, const struct record_session *s);
 
 /* A batch as apply takes it, with copies of the bodies. */
 struct apply_batch *batch_of(const struct id *stream, const char *proxy,

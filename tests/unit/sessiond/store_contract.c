@@ -18,15 +18,23 @@ static struct store_session
 row_of(unsigned stream, unsigned n, uint64_t seq)
 {
 	return (struct store_session){
-		.id = id_of(0, n), .stream = stream_of(stream), .seq = seq,
+		.id = id_of(0, n),
+		.stream = stream_of(stream),
+		.seq = seq,
 		.started_us = started_ms_of(n) * 1000,
 		.ended_us = started_ms_of(n) * 1000 + 5,
-		.received_us = TEST_NOW_US, .duration_us = 5,
-		.proxy = STR("p"), .user = STR("alice"),
-		.dest_port = STORE_NULL, .generation = STORE_NULL,
-		.bytes_up = 10, .bytes_down = 20, .status = STATUS_CLOSED,
+		.received_us = TEST_NOW_US,
+		.duration_us = 5,
+		.proxy = STR("p"),
+		.user = STR("alice"),
+		.dest_port = STORE_NULL,
+		.generation = STORE_NULL,
+		.bytes_up = 10,
+		.bytes_down = 20,
+		.status = STATUS_CLOSED,
 		.close_reason = STR("client_closed"),
-		.reply_code = STORE_NULL, .setup_us = STORE_NULL,
+		.reply_code = STORE_NULL,
+		.setup_us = STORE_NULL,
 		.attempts = 1,
 	};
 }
@@ -132,7 +140,7 @@ case_nothing_remains_of_a_rollback(struct store *s)
 	assert_true(put(s, 1, 1, 1));
 	assert_true(finish(s, 1, 2, 2));
 	s->ops->rollback(s);
-	s->ops->rollback(s);	/* harmless */
+	s->ops->rollback(s); /* harmless */
 	OK(begin(s));
 	OK(count_streams(s, STREAM_LIVE, &n));
 	assert_int_equal(n, 0);
@@ -159,7 +167,7 @@ case_a_running_row_only_rises(struct store *s)
 	OK(put_active(s, rows, 1));
 	assert_true(row.stored);
 	OK(put_active(s, rows, 1));
-	assert_false(row.stored);	/* the same seq again */
+	assert_false(row.stored); /* the same seq again */
 	row.seq = 3;
 	OK(put_active(s, rows, 1));
 	assert_false(row.stored);
@@ -203,7 +211,7 @@ static void
 case_only_refused_rows_say_so(struct store *s)
 {
 	struct store_session a = row_of(1, 1, 1), b = row_of(1, 1, 2),
-	    c = row_of(1, 2, 3), *rows[] = { &a, &b, &c };
+			     c = row_of(1, 2, 3), *rows[] = { &a, &b, &c };
 
 	OK(begin(s));
 	OK(add_sessions(s, rows, 3));
@@ -244,8 +252,11 @@ case_running_rows_read_as_written(struct store *s)
 static void
 case_sums_add_up_and_stop(struct store *s)
 {
-	struct store_rollup sum = { .dimension = ROLLUP_USER, .hour_us = 0,
-		.key = STR("alice"), .sessions = 2, .bytes_up = 10,
+	struct store_rollup sum = { .dimension = ROLLUP_USER,
+		.hour_us = 0,
+		.key = STR("alice"),
+		.sessions = 2,
+		.bytes_up = 10,
 		.duration_us = (uint64_t)INT64_MAX };
 
 	OK(begin(s));
@@ -295,8 +306,8 @@ case_old_sessions_go_in_slices(struct store *s)
 	assert_int_equal(gone, 2);
 	OK(delete_old(s, HISTORY_SESSIONS, started_ms_of(7) * 1000, 5, &gone));
 	assert_int_equal(gone, 0);
-	assert_true(finish(s, 1, 0, 50));	/* was removed */
-	assert_false(finish(s, 1, 7, 50));	/* was not */
+	assert_true(finish(s, 1, 0, 50));  /* was removed */
+	assert_false(finish(s, 1, 7, 50)); /* was not */
 	OK(commit(s));
 	OK(tidy(s));
 }
@@ -304,17 +315,23 @@ case_old_sessions_go_in_slices(struct store *s)
 static void
 case_gaps_and_quarantine(struct store *s)
 {
-	struct store_gap g = { .stream = stream_of(1), .first_seq = 3,
-		.last_seq = 9, .proxy = STR("p"), .reason = STR("why"),
+	struct store_gap g = { .stream = stream_of(1),
+		.first_seq = 3,
+		.last_seq = 9,
+		.proxy = STR("p"),
+		.reason = STR("why"),
 		.noticed_us = 50 };
-	struct store_quarantine q = { .stream = stream_of(1), .seq = 12,
-		.proxy = STR("p"), .reason = STR("unknown"),
-		.body = STR("\0\xff\1\2"), .received_us = 60 };
+	struct store_quarantine q = { .stream = stream_of(1),
+		.seq = 12,
+		.proxy = STR("p"),
+		.reason = STR("unknown"),
+		.body = STR("\0\xff\1\2"),
+		.received_us = 60 };
 	unsigned gone;
 
 	OK(begin(s));
 	OK(add_gap(s, &g));
-	OK(add_gap(s, &g));	/* noted once */
+	OK(add_gap(s, &g)); /* noted once */
 	OK(add_quarantine(s, &q));
 	q.seq++;
 	q.body = STR("");
@@ -364,18 +381,23 @@ case_old_sums_go(struct store *s)
 }
 
 void
-store_contract_run(void (*fresh)(struct store **s),
-    void (*gone)(struct store **s))
+store_contract_run(
+    void (*fresh)(struct store **s), void (*gone)(struct store **s))
 {
-	static void (*const cases[])(struct store *s) = {
-		case_a_stream_begins_at_one, case_a_stream_moves,
+	static void (*const cases[])(struct store * s) = {
+		case_a_stream_begins_at_one,
+		case_a_stream_moves,
 		case_nothing_remains_of_a_rollback,
 		case_a_running_row_only_rises,
-		case_a_row_belongs_to_its_stream, case_what_ended_stays,
+		case_a_row_belongs_to_its_stream,
+		case_what_ended_stays,
 		case_only_refused_rows_say_so,
-		case_running_rows_read_as_written, case_sums_add_up_and_stop,
-		case_silent_streams, case_old_sessions_go_in_slices,
-		case_gaps_and_quarantine, case_live_streams_do_not_grow_old,
+		case_running_rows_read_as_written,
+		case_sums_add_up_and_stop,
+		case_silent_streams,
+		case_old_sessions_go_in_slices,
+		case_gaps_and_quarantine,
+		case_live_streams_do_not_grow_old,
 		case_old_sums_go,
 	};
 

@@ -9,7 +9,7 @@
 #include "sessiond/store.h"
 
 /* Runs every case against a new, empty store each time. */
-void store_contract_run(void (*fresh)(struct store **s),
-    void (*gone)(struct store **s));
+void store_contract_run(
+    void (*fresh)(struct store **s), void (*gone)(struct store **s));
 
 #endif

@@ -33,8 +33,8 @@ setup(void **state)
 	clock_test_set(1000000, TEST_NOW_US);
 	base_open(&t->base);
 	faulty_init(&t->faulty, t->base.store);
-	t->metrics = metrics_new("sallyport", NULL, sessiond_metrics,
-	    SESSIOND_METRICS);
+	t->metrics =
+	    metrics_new("sallyport", NULL, sessiond_metrics, SESSIOND_METRICS);
 	t->apply = apply_new(&t->faulty.store, metrics_thread(t->metrics));
 	*state = t;
 	return 0;
@@ -74,8 +74,8 @@ add(struct bench *t, unsigned stream, uint64_t first_seq, struct body **bodies,
 		free(bodies[i]);
 }
 
-#define ADD(t, stream, first_seq, ...)                                       \
-	add(t, stream, first_seq, (struct body *[]){ __VA_ARGS__ },          \
+#define ADD(t, stream, first_seq, ...)                                         \
+	add(t, stream, first_seq, (struct body *[]){ __VA_ARGS__ },            \
 	    ARRAY_LEN(((struct body *[]){ __VA_ARGS__ })))
 
 static enum store_result
@@ -107,7 +107,8 @@ static int64_t
 next_seq(struct bench *t, unsigned stream)
 {
 	char *sql = xasprintf("SELECT next_seq FROM audit_stream WHERE "
-	    "substr(hex(stream_id), 31) = '%02X'", stream);
+			      "substr(hex(stream_id), 31) = '%02X'",
+	    stream);
 	int64_t n = base_number(&t->base, sql);
 
 	free(sql);
@@ -117,8 +118,8 @@ next_seq(struct bench *t, unsigned stream)
 static int64_t
 fate(struct bench *t, uint8_t type, enum record_fate f)
 {
-	return metrics_value(t->metrics, M_audit_records_total,
-	    metrics_record_label(type, f));
+	return metrics_value(
+	    t->metrics, M_audit_records_total, metrics_record_label(type, f));
 }
 
 static void
@@ -132,12 +133,18 @@ test_open_update_close(void **state)
 	assert_int_equal(count(t, "session"), 0);
 	ADD(t, 1, 3, body_update(1, 1, 500), body_close(1, 2, 700));
 	run_ok(t);
-	assert_string_equal(base_text(&t->base, "SELECT bytes_up || ' ' || "
-	    "bytes_down || ' ' || last_seq || ' ' || incomplete || ' ' || "
-	    "username FROM session_active"), "500 1000 3 0 alice");
-	assert_string_equal(base_text(&t->base, "SELECT bytes_up || ' ' || "
-	    "bytes_down || ' ' || close_seq || ' ' || close_reason "
-	    "FROM session"), "700 1400 4 client_closed");
+	assert_string_equal(
+	    base_text(&t->base,
+		"SELECT bytes_up || ' ' || "
+		"bytes_down || ' ' || last_seq || ' ' || incomplete || ' ' || "
+		"username FROM session_active"),
+	    "500 1000 3 0 alice");
+	assert_string_equal(
+	    base_text(&t->base,
+		"SELECT bytes_up || ' ' || "
+		"bytes_down || ' ' || close_seq || ' ' || close_reason "
+		"FROM session"),
+	    "700 1400 4 client_closed");
 	assert_int_equal(next_seq(t, 1), 5);
 }
 
@@ -196,8 +203,9 @@ test_every_column(void **state)
 		assert_string_equal(base_text(&t->base, sql), cases[i].want);
 		free(sql);
 	}
-	assert_int_equal(base_number(&t->base,
-	    "SELECT started_at FROM session"), started_ms_of(1) * 1000);
+	assert_int_equal(
+	    base_number(&t->base, "SELECT started_at FROM session"),
+	    started_ms_of(1) * 1000);
 }
 
 static void
@@ -207,11 +215,17 @@ test_unknown_is_null(void **state)
 
 	ADD(t, 1, 1, body_reject(1, 1, ""));
 	run_ok(t);
-	assert_string_equal(base_text(&t->base, "SELECT username IS NULL AND "
-	    "dest_host IS NULL AND dest_ip IS NULL AND dest_port IS NULL AND "
-	    "resolved_ips IS NULL AND groups IS NULL AND reply_code IS NULL "
-	    "AND acl_rule_matched IS NULL AND policy_generation IS NULL AND "
-	    "setup_us IS NULL AND route IS NULL FROM session"), "1");
+	assert_string_equal(
+	    base_text(&t->base,
+		"SELECT username IS NULL AND "
+		"dest_host IS NULL AND dest_ip IS NULL AND dest_port IS NULL "
+		"AND "
+		"resolved_ips IS NULL AND groups IS NULL AND reply_code IS "
+		"NULL "
+		"AND acl_rule_matched IS NULL AND policy_generation IS NULL "
+		"AND "
+		"setup_us IS NULL AND route IS NULL FROM session"),
+	    "1");
 }
 
 static void
@@ -223,16 +237,15 @@ test_known_records_are_dropped(void **state)
 	run_ok(t);
 	/* the same once more, then an overlap with something new */
 	ADD(t, 1, 1, body_open(1, 1), body_close(1, 1, 5), body_open(1, 2));
-	ADD(t, 1, 2, body_close(1, 1, 5), body_open(1, 2),
-	    body_close(1, 2, 6));
+	ADD(t, 1, 2, body_close(1, 1, 5), body_open(1, 2), body_close(1, 2, 6));
 	run_ok(t);
 	assert_int_equal(count(t, "session"), 2);
 	assert_int_equal(count(t, "session_active"), 0);
 	assert_int_equal(next_seq(t, 1), 5);
 	assert_int_equal(fate(t, RECORD_OPEN, FATE_KNOWN), 3);
 	assert_int_equal(fate(t, RECORD_CLOSE, FATE_APPLIED), 2);
-	assert_int_equal(metrics_value(t->metrics, M_audit_batches_total,
-	    BATCH_KNOWN), 1);
+	assert_int_equal(
+	    metrics_value(t->metrics, M_audit_batches_total, BATCH_KNOWN), 1);
 }
 
 static void
@@ -245,11 +258,13 @@ test_a_hole_is_counted(void **state)
 	run_ok(t);
 	assert_int_equal(next_seq(t, 1), 10);
 	assert_int_equal(count(t, "audit_gap"), 2);
-	assert_string_equal(base_text(&t->base, "SELECT group_concat(first_seq "
-	    "|| '-' || last_seq || ' ' || reason) FROM audit_gap"),
+	assert_string_equal(
+	    base_text(&t->base,
+		"SELECT group_concat(first_seq "
+		"|| '-' || last_seq || ' ' || reason) FROM audit_gap"),
 	    "1-3 not_received,5-8 not_received");
-	assert_int_equal(metrics_value(t->metrics,
-	    M_audit_records_lost_total, 0), 7);
+	assert_int_equal(
+	    metrics_value(t->metrics, M_audit_records_lost_total, 0), 7);
 	assert_int_equal(metrics_value(t->metrics, M_audit_gaps_total, 0), 2);
 	/* what comes late is known: the position has passed it */
 	ADD(t, 1, 5, body_open(1, 3));
@@ -264,14 +279,19 @@ test_lost_open_is_incomplete(void **state)
 
 	ADD(t, 1, 2, body_update(1, 1, 100));
 	run_ok(t);
-	assert_string_equal(base_text(&t->base, "SELECT incomplete || ' ' || "
-	    "bytes_up || ' ' || (username IS NULL) || (dest_port IS NULL) || "
-	    "(source_ip IS NULL) || (source_port IS NULL) "
-	    "FROM session_active"), "1 100 1111");
+	assert_string_equal(
+	    base_text(&t->base, "SELECT incomplete || ' ' || "
+				"bytes_up || ' ' || (username IS NULL) || "
+				"(dest_port IS NULL) || "
+				"(source_ip IS NULL) || (source_port IS NULL) "
+				"FROM session_active"),
+	    "1 100 1111");
 	ADD(t, 1, 3, body_close(1, 1, 300));
 	run_ok(t);
-	assert_string_equal(base_text(&t->base,
-	    "SELECT incomplete || ' ' || username FROM session"), "0 alice");
+	assert_string_equal(
+	    base_text(
+		&t->base, "SELECT incomplete || ' ' || username FROM session"),
+	    "0 alice");
 	assert_int_equal(count(t, "session_active"), 0);
 }
 
@@ -284,8 +304,10 @@ test_counters_never_fall(void **state)
 	run_ok(t);
 	ADD(t, 1, 3, body_update(1, 1, 400));
 	run_ok(t);
-	assert_string_equal(base_text(&t->base, "SELECT bytes_up || ' ' || "
-	    "duration_us || ' ' || last_seq FROM session_active"),
+	assert_string_equal(
+	    base_text(&t->base,
+		"SELECT bytes_up || ' ' || "
+		"duration_us || ' ' || last_seq FROM session_active"),
 	    "900 9000 3");
 }
 
@@ -304,19 +326,22 @@ test_quarantine(void **state)
 	s.close_reason = STR("client_closed");
 	huge = body_session(RECORD_CLOSE, &s);
 	ADD(t, 1, 1, body_raw("\x01\x01\0\0garbage", 11),
-	    body_raw("\x63\x01\0\0later", 9), wrong_time, huge,
-	    body_end(""), body_open(1, 1));
+	    body_raw("\x63\x01\0\0later", 9), wrong_time, huge, body_end(""),
+	    body_open(1, 1));
 	run_ok(t);
-	assert_string_equal(base_text(&t->base, "SELECT group_concat(seq || "
-	    "' ' || reason) FROM audit_quarantine"), "1 malformed,2 unknown,"
+	assert_string_equal(
+	    base_text(&t->base, "SELECT group_concat(seq || "
+				"' ' || reason) FROM audit_quarantine"),
+	    "1 malformed,2 unknown,"
 	    "3 malformed,4 malformed,5 malformed");
-	assert_string_equal(base_text(&t->base,
-	    "SELECT hex(body) FROM audit_quarantine WHERE seq = 2"),
+	assert_string_equal(
+	    base_text(&t->base,
+		"SELECT hex(body) FROM audit_quarantine WHERE seq = 2"),
 	    "630100006C61746572");
 	assert_int_equal(count(t, "session_active"), 1);
 	assert_int_equal(next_seq(t, 1), 7);
-	assert_int_equal(metrics_value(t->metrics,
-	    M_audit_records_quarantined_total, 0), 5);
+	assert_int_equal(
+	    metrics_value(t->metrics, M_audit_records_quarantined_total, 0), 5);
 	assert_int_equal(fate(t, 0, FATE_QUARANTINED), 1);
 }
 
@@ -339,11 +364,13 @@ test_nothing_after_the_close(void **state)
 	run_ok(t);
 	assert_int_equal(count(t, "session"), 2);
 	assert_int_equal(count(t, "session_active"), 0);
-	assert_string_equal(base_text(&t->base, "SELECT group_concat(seq) "
-	    "FROM audit_quarantine WHERE reason = 'conflict'"),
+	assert_string_equal(
+	    base_text(&t->base,
+		"SELECT group_concat(seq) "
+		"FROM audit_quarantine WHERE reason = 'conflict'"),
 	    "3,4,5,3,4,5");
-	assert_int_equal(base_number(&t->base,
-	    "SELECT max(bytes_up) FROM session"), 5);
+	assert_int_equal(
+	    base_number(&t->base, "SELECT max(bytes_up) FROM session"), 5);
 }
 
 static void
@@ -355,8 +382,9 @@ test_another_streams_session(void **state)
 	run_ok(t);
 	ADD(t, 2, 1, body_update(1, 1, 77), body_close(1, 1, 88));
 	run_ok(t);
-	assert_string_equal(base_text(&t->base, "SELECT bytes_up || hex("
-	    "stream_id) FROM session_active"),
+	assert_string_equal(
+	    base_text(&t->base, "SELECT bytes_up || hex("
+				"stream_id) FROM session_active"),
 	    "0AA000000000000000000000000000001");
 	assert_int_equal(count(t, "session"), 0);
 	assert_int_equal(count(t, "rollup_hour"), 0);
@@ -399,14 +427,20 @@ test_end_closes_what_is_open(void **state)
 	run_ok(t);
 	assert_int_equal(count(t, "session_active"), 1);
 	assert_int_equal(count(t, "session"), 3);
-	assert_string_equal(base_text(&t->base, "SELECT group_concat("
-	    "close_reason || ' ' || status || ' ' || bytes_up || ' ' || "
-	    "(ended_at - started_at) || ' ' || counters_lower_bound || "
-	    "username || (reply_code IS NULL)) FROM session WHERE status = 2 "
-	    "ORDER BY id"), "proxy_crash 2 50 500 1alice1,"
+	assert_string_equal(
+	    base_text(&t->base,
+		"SELECT group_concat("
+		"close_reason || ' ' || status || ' ' || bytes_up || ' ' || "
+		"(ended_at - started_at) || ' ' || counters_lower_bound || "
+		"username || (reply_code IS NULL)) FROM session WHERE status = "
+		"2 "
+		"ORDER BY id"),
+	    "proxy_crash 2 50 500 1alice1,"
 	    "proxy_crash 2 0 0 1alice1");
-	assert_string_equal(base_text(&t->base, "SELECT next_seq || ' ' || "
-	    "state || ' ' || end_reason FROM audit_stream WHERE state <> 1"),
+	assert_string_equal(
+	    base_text(&t->base, "SELECT next_seq || ' ' || "
+				"state || ' ' || end_reason FROM audit_stream "
+				"WHERE state <> 1"),
 	    "7 2 proxy_crash");
 	ADD(t, 1, 7, body_open(1, 5));
 	run_ok(t);
@@ -427,26 +461,33 @@ test_lost_streams(void **state)
 	run_ok(t);
 	assert_int_equal(apply_lost(t->apply, TEST_NOW_US, &more), STORE_OK);
 	assert_int_equal(count(t, "session"), 0);
-	assert_int_equal(apply_lost(t->apply, TEST_NOW_US + 1, &more),
-	    STORE_OK);
+	assert_int_equal(
+	    apply_lost(t->apply, TEST_NOW_US + 1, &more), STORE_OK);
 	assert_false(more);
-	assert_string_equal(base_text(&t->base, "SELECT close_reason || ' ' "
-	    "|| bytes_up || ' ' || counters_lower_bound FROM session"),
+	assert_string_equal(
+	    base_text(&t->base,
+		"SELECT close_reason || ' ' "
+		"|| bytes_up || ' ' || counters_lower_bound FROM session"),
 	    "proxy_lost 42 1");
 	assert_int_equal(count(t, "session_active"), 1);
-	assert_int_equal(base_number(&t->base,
-	    "SELECT state FROM audit_stream WHERE next_seq = 3"),
+	assert_int_equal(
+	    base_number(
+		&t->base, "SELECT state FROM audit_stream WHERE next_seq = 3"),
 	    STREAM_LOST);
-	assert_int_equal(base_number(&t->base, "SELECT sum(sessions) FROM "
-	    "rollup_hour WHERE dimension = 0"), 1);
+	assert_int_equal(
+	    base_number(&t->base, "SELECT sum(sessions) FROM "
+				  "rollup_hour WHERE dimension = 0"),
+	    1);
 	/* it was only silent: new sessions count, the closed one stays */
 	ADD(t, 1, 3, body_close(1, 1, 50), body_open(1, 2));
 	run_ok(t);
 	assert_int_equal(count(t, "session"), 1);
 	assert_int_equal(count(t, "session_active"), 2);
 	assert_int_equal(count(t, "audit_quarantine"), 1);
-	assert_int_equal(base_number(&t->base,
-	    "SELECT count(*) FROM audit_stream WHERE state = 1"), 2);
+	assert_int_equal(
+	    base_number(
+		&t->base, "SELECT count(*) FROM audit_stream WHERE state = 1"),
+	    2);
 }
 
 static void
@@ -459,11 +500,11 @@ test_more_lost_streams_than_one_round(void **state)
 		ADD(t, s, 1, body_open(s, 1));
 		run_ok(t);
 	}
-	assert_int_equal(apply_lost(t->apply, TEST_NOW_US + 1, &more),
-	    STORE_OK);
+	assert_int_equal(
+	    apply_lost(t->apply, TEST_NOW_US + 1, &more), STORE_OK);
 	assert_true(more);
-	assert_int_equal(apply_lost(t->apply, TEST_NOW_US + 1, &more),
-	    STORE_OK);
+	assert_int_equal(
+	    apply_lost(t->apply, TEST_NOW_US + 1, &more), STORE_OK);
 	assert_false(more);
 	assert_int_equal(count(t, "session"), 20);
 }
@@ -476,14 +517,16 @@ test_poison_is_found(void **state)
 
 	t->faulty.poison = "mallory";
 	for (unsigned i = 0; i < 9; i++)
-		bodies[i] = i == 5 ? body_reject(1, i, "mallory") :
-		    body_reject(1, i, "bob");
+		bodies[i] = i == 5 ? body_reject(1, i, "mallory")
+				   : body_reject(1, i, "bob");
 	add(t, 1, 1, bodies, 9);
 	ADD(t, 2, 1, body_reject(2, 1, "carol"));
 	run_ok(t);
 	assert_int_equal(count(t, "session"), 9);
-	assert_string_equal(base_text(&t->base, "SELECT group_concat(seq || "
-	    "' ' || reason) FROM audit_quarantine"), "6 refused");
+	assert_string_equal(
+	    base_text(&t->base, "SELECT group_concat(seq || "
+				"' ' || reason) FROM audit_quarantine"),
+	    "6 refused");
 	assert_int_equal(next_seq(t, 1), 10);
 	assert_int_equal(fate(t, RECORD_REJECT, FATE_APPLIED), 9);
 	assert_int_equal(fate(t, RECORD_REJECT, FATE_QUARANTINED), 1);
@@ -499,13 +542,13 @@ test_every_call_fails_once(void **state)
 	enum store_result r = STORE_BUSY;
 
 	for (; r != STORE_OK; fail_at++) {
-		int64_t before = base_number(&t->base,
-		    "SELECT count(*) FROM session");
+		int64_t before =
+		    base_number(&t->base, "SELECT count(*) FROM session");
 
 		stream++;
 		ADD(t, stream, 2, body_open(stream, 1), body_open(stream, 2),
-		    body_close(stream, 2, 8),
-		    body_raw("\x63\x01\0\0later", 9), body_end("shutdown"));
+		    body_close(stream, 2, 8), body_raw("\x63\x01\0\0later", 9),
+		    body_end("shutdown"));
 		t->faulty.fail_at = fail_at;
 		t->faulty.fail_with = STORE_BUSY;
 		r = run(t);
@@ -513,18 +556,20 @@ test_every_call_fails_once(void **state)
 			break;
 		assert_int_equal(r, STORE_BUSY);
 		assert_false(t->batches[0]->done);
-		assert_int_equal(base_number(&t->base,
-		    "SELECT count(*) FROM session"), before);
+		assert_int_equal(
+		    base_number(&t->base, "SELECT count(*) FROM session"),
+		    before);
 		assert_int_equal(next_seq(t, stream), 0);
 		run_ok(t);
-		assert_int_equal(base_number(&t->base,
-		    "SELECT count(*) FROM session"), before + 2);
+		assert_int_equal(
+		    base_number(&t->base, "SELECT count(*) FROM session"),
+		    before + 2);
 		assert_int_equal(next_seq(t, stream), 7);
 	}
-	assert_true(fail_at > 8);	/* each kind of call was hit */
+	assert_true(fail_at > 8); /* each kind of call was hit */
 	assert_int_equal(fate(t, RECORD_CLOSE, FATE_APPLIED), stream);
-	assert_int_equal(metrics_value(t->metrics,
-	    M_audit_records_lost_total, 0), stream);
+	assert_int_equal(
+	    metrics_value(t->metrics, M_audit_records_lost_total, 0), stream);
 }
 
 static void
@@ -573,10 +618,15 @@ test_rollups(void **state)
 		run_ok(t);
 	}
 	assert_int_equal(base_number(&t->base, equal), 0);
-	assert_int_equal(base_number(&t->base, "SELECT sum(sessions) FROM "
-	    "rollup_hour WHERE dimension = 0"), 12);
-	assert_int_equal(base_number(&t->base, "SELECT sum(bytes_up) FROM "
-	    "rollup_hour WHERE dimension = 1 AND key = 'alice'"), 60);
+	assert_int_equal(
+	    base_number(&t->base, "SELECT sum(sessions) FROM "
+				  "rollup_hour WHERE dimension = 0"),
+	    12);
+	assert_int_equal(
+	    base_number(&t->base,
+		"SELECT sum(bytes_up) FROM "
+		"rollup_hour WHERE dimension = 1 AND key = 'alice'"),
+	    60);
 }
 
 /* Names that break out of SQL, JSON, terminals and pages stay what they are. */
@@ -584,10 +634,20 @@ static void
 test_hostile_text(void **state)
 {
 	static const char *const names[] = {
-		"'; DROP TABLE session; --", "\" OR 1=1", "\x01\x02\x1b[2J",
-		"<script>alert(1)</script>", "%s%n%x", "\xff\xfe\x80",
-		"\xe2\x80\xae" "evil", "\\u0000", "NULL", "?1", "\n\r\t",
-		"a\\", "\xf0\x9f\x92\xa9", "{}[]\",\"",
+		"'; DROP TABLE session; --",
+		"\" OR 1=1",
+		"\x01\x02\x1b[2J",
+		"<script>alert(1)</script>",
+		"%s%n%x",
+		"\xff\xfe\x80",
+		"\xe2\x80\xae!",
+		"\\u0000",
+		"NULL",
+		"?1",
+		"\n\r\t",
+		"a\\",
+		"\xf0\x9f\x92\xa9",
+		"{}[]\",\"",
 	};
 	struct bench *t = *state;
 	struct body *bodies[2 * ARRAY_LEN(names)];
@@ -610,7 +670,8 @@ test_hostile_text(void **state)
 	assert_int_equal(count(t, "session"), ARRAY_LEN(bodies));
 	assert_int_equal(next_seq(t, 1), ARRAY_LEN(bodies) + 1);
 	assert_int_equal(count(t, "session WHERE groups IS NOT NULL AND "
-	    "NOT json_valid(groups)"), 0);
+				  "NOT json_valid(groups)"),
+	    0);
 	assert_int_equal(count(t, "session WHERE username LIKE '%DROP%'"), 2);
 }
 
@@ -619,15 +680,25 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(open_update_close), T(every_column), T(unknown_is_null),
-		T(known_records_are_dropped), T(a_hole_is_counted),
-		T(lost_open_is_incomplete), T(counters_never_fall),
-		T(quarantine), T(nothing_after_the_close),
-		T(another_streams_session), T(another_proxys_stream),
-		T(end_closes_what_is_open), T(lost_streams),
-		T(more_lost_streams_than_one_round), T(poison_is_found),
-		T(every_call_fails_once), T(broken_in_the_search),
-		T(rollups), T(hostile_text),
+		T(open_update_close),
+		T(every_column),
+		T(unknown_is_null),
+		T(known_records_are_dropped),
+		T(a_hole_is_counted),
+		T(lost_open_is_incomplete),
+		T(counters_never_fall),
+		T(quarantine),
+		T(nothing_after_the_close),
+		T(another_streams_session),
+		T(another_proxys_stream),
+		T(end_closes_what_is_open),
+		T(lost_streams),
+		T(more_lost_streams_than_one_round),
+		T(poison_is_found),
+		T(every_call_fails_once),
+		T(broken_in_the_search),
+		T(rollups),
+		T(hostile_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

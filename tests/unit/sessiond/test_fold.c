@@ -20,11 +20,11 @@
 #include "helper.h"
 #include "sessiond/metrics.h"
 
-#define RUNS 60
-#define STREAMS 3
-#define SESSIONS 12		/* a stream */
-#define RECORDS 80		/* a stream */
-#define GROUP 6			/* batches a commit, at most */
+#define RUNS     30
+#define STREAMS  3
+#define SESSIONS 12 /* a stream */
+#define RECORDS  80 /* a stream */
+#define GROUP    6  /* batches a commit, at most */
 
 /* --- Numbers that a seed repeats. --- */
 
@@ -85,9 +85,7 @@ model_record(struct stream *s, unsigned i, uint64_t seq)
 	struct session *w = &s->sessions[s->session[i]];
 
 	switch (s->kind[i]) {
-	case BAD:
-		s->quarantined++;
-		break;
+	case BAD: s->quarantined++; break;
 	case OPEN:
 	case UPDATE:
 		model_running(s, w, s->kind[i] == OPEN, seq, s->bytes[i]);
@@ -147,8 +145,8 @@ add_record(struct stream *s, unsigned family, unsigned kind, unsigned n)
 	case CLOSE: s->bodies[i] = body_close(family, n, s->bytes[i]); break;
 	case END: s->bodies[i] = body_end("shutdown"); break;
 	default:
-		s->bodies[i] = pick(2) ? body_raw("\x01\x01\0\0\xff", 5) :
-		    body_raw("\x2a\x01\0\0\0", 5);
+		s->bodies[i] = pick(2) ? body_raw("\x01\x01\0\0\xff", 5)
+				       : body_raw("\x2a\x01\0\0\0", 5);
 		break;
 	}
 }
@@ -162,8 +160,12 @@ make_stream(struct stream *s, unsigned family)
 	while (s->n < n) {
 		unsigned what = pick(20);
 
-		add_record(s, family, what == 0 ? BAD : what < 8 ? OPEN :
-		    what < 14 ? UPDATE : CLOSE, pick(SESSIONS));
+		add_record(s, family,
+		    what == 0   ? BAD
+		    : what < 8  ? OPEN
+		    : what < 14 ? UPDATE
+				: CLOSE,
+		    pick(SESSIONS));
 	}
 	if (pick(2))
 		add_record(s, family, END, 0);
@@ -178,7 +180,7 @@ struct run {
 	struct faulty faulty;
 	struct metrics *metrics;
 	struct apply *apply;
-	unsigned sent[STREAMS];		/* records that were sent once */
+	unsigned sent[STREAMS]; /* records that were sent once */
 };
 
 /* The next piece of a stream: mostly what follows, at times earlier records
@@ -209,7 +211,7 @@ commit_group(struct run *r, struct apply_batch **group, unsigned n)
 		r->faulty.fail_at = 1 + pick(15);
 		r->faulty.fail_with = pick(2) ? STORE_BUSY : STORE_POISON;
 		if (r->faulty.fail_with == STORE_POISON)
-			r->faulty.fail_at = 1;	/* of begin: the group only */
+			r->faulty.fail_at = 1; /* of begin: the group only */
 	}
 	do {
 		result = apply_batches(r->apply, group, n);
@@ -246,12 +248,12 @@ play(struct run *r, bool holes)
 			model_batch(&streams[s], from, count);
 		}
 		commit_group(r, group, n);
-		if (pick(10) == 0) {	/* sessiond dies and comes back */
+		if (pick(10) == 0) { /* sessiond dies and comes back */
 			apply_free(&r->apply);
 			base_reopen(&r->base);
 			faulty_init(&r->faulty, r->base.store);
-			r->apply = apply_new(&r->faulty.store,
-			    metrics_thread(r->metrics));
+			r->apply = apply_new(
+			    &r->faulty.store, metrics_thread(r->metrics));
 		}
 	}
 }
@@ -267,8 +269,8 @@ expect_rows(struct bytes *want, unsigned state)
 
 			if ((unsigned)w->state == state)
 				bytes_fmt(want, "%u/%u %ju %ju %d %s\n", s, k,
-				    (uintmax_t)w->bytes_up,
-				    (uintmax_t)w->seq, w->incomplete,
+				    (uintmax_t)w->bytes_up, (uintmax_t)w->seq,
+				    w->incomplete,
 				    w->reason != NULL ? w->reason : "-");
 		}
 	}
@@ -314,11 +316,13 @@ compare_streams(struct run *r)
 	uint64_t lost = 0, gaps = 0, quarantined = 0;
 
 	for (unsigned s = 0; s < STREAMS; s++) {
-		char *sql = xasprintf("SELECT next_seq || ' ' || (state = 2) "
+		char *sql = xasprintf(
+		    "SELECT next_seq || ' ' || (state = 2) "
 		    "FROM audit_stream WHERE substr(hex(stream_id), 31) = "
-		    "'%02X'", s);
-		char *want = xasprintf("%ju %d",
-		    (uintmax_t)streams[s].next_seq, streams[s].ended);
+		    "'%02X'",
+		    s);
+		char *want = xasprintf(
+		    "%ju %d", (uintmax_t)streams[s].next_seq, streams[s].ended);
 
 		assert_string_equal(base_text(&r->base, sql), want);
 		free(sql);
@@ -327,16 +331,20 @@ compare_streams(struct run *r)
 		gaps += streams[s].gaps;
 		quarantined += streams[s].quarantined;
 	}
-	assert_int_equal(base_number(&r->base, "SELECT coalesce(sum(last_seq -"
-	    " first_seq + 1), 0) FROM audit_gap"), lost);
-	assert_int_equal(base_number(&r->base,
-	    "SELECT count(*) FROM audit_gap"), gaps);
-	assert_int_equal(base_number(&r->base,
-	    "SELECT count(*) FROM audit_quarantine"), quarantined);
-	assert_int_equal(metrics_value(r->metrics, M_audit_records_lost_total,
-	    0), lost);
-	assert_int_equal(metrics_value(r->metrics,
-	    M_audit_records_quarantined_total, 0), quarantined);
+	assert_int_equal(
+	    base_number(&r->base, "SELECT coalesce(sum(last_seq -"
+				  " first_seq + 1), 0) FROM audit_gap"),
+	    lost);
+	assert_int_equal(
+	    base_number(&r->base, "SELECT count(*) FROM audit_gap"), gaps);
+	assert_int_equal(
+	    base_number(&r->base, "SELECT count(*) FROM audit_quarantine"),
+	    quarantined);
+	assert_int_equal(
+	    metrics_value(r->metrics, M_audit_records_lost_total, 0), lost);
+	assert_int_equal(
+	    metrics_value(r->metrics, M_audit_records_quarantined_total, 0),
+	    quarantined);
 }
 
 /* Both ways, so that a missing row is seen as well as a wrong one. */
@@ -354,7 +362,8 @@ compare_rollups(struct run *r)
 	    "WHERE k IS NOT NULL GROUP BY d, h, k";
 	static const char rows[] = "SELECT * FROM rollup_hour";
 	char *sql = xasprintf("SELECT (SELECT count(*) FROM (%s EXCEPT %s)) + "
-	    "(SELECT count(*) FROM (%s EXCEPT %s))", rows, sums, sums, rows);
+			      "(SELECT count(*) FROM (%s EXCEPT %s))",
+	    rows, sums, sums, rows);
 
 	assert_int_equal(base_number(&r->base, sql), 0);
 	free(sql);
@@ -370,13 +379,15 @@ one_run(uint64_t seed, bool holes)
 		make_stream(&streams[s], s);
 	base_open(&r.base);
 	faulty_init(&r.faulty, r.base.store);
-	r.metrics = metrics_new("sallyport", NULL, sessiond_metrics,
-	    SESSIOND_METRICS);
+	r.metrics =
+	    metrics_new("sallyport", NULL, sessiond_metrics, SESSIOND_METRICS);
 	r.apply = apply_new(&r.faulty.store, metrics_thread(r.metrics));
 	play(&r, holes);
-	compare(&r, RUNS_NOW, "SELECT id, bytes_up || ' ' || last_seq || ' ' "
+	compare(&r, RUNS_NOW,
+	    "SELECT id, bytes_up || ' ' || last_seq || ' ' "
 	    "|| incomplete || ' -' FROM session_active" ORDER);
-	compare(&r, ENDED, "SELECT id, bytes_up || ' ' || close_seq || ' ' || "
+	compare(&r, ENDED,
+	    "SELECT id, bytes_up || ' ' || close_seq || ' ' || "
 	    "incomplete || ' ' || close_reason FROM session" ORDER);
 	compare_streams(&r);
 	compare_rollups(&r);

@@ -9,7 +9,7 @@
 #include "helper.h"
 #include "sessiond/retention.h"
 
-#define DAY_US UINT64_C(86400000000)
+#define DAY_US       UINT64_C(86400000000)
 #define OLD_SESSIONS (RETENTION_SLICE + 10)
 
 static struct base base;
@@ -29,18 +29,19 @@ setup(void **state)
 	for (unsigned day = 10; day <= 30; day += 10) {
 		struct store_rollup sum = { .hour_us = day * DAY_US };
 		struct store_gap g = { .stream = stream_of(day),
-			.first_seq = 1, .noticed_us = day * DAY_US };
+			.first_seq = 1,
+			.noticed_us = day * DAY_US };
 
-		assert_int_equal(ops->add_rollups(base.store, &sum, 1),
-		    STORE_OK);
+		assert_int_equal(
+		    ops->add_rollups(base.store, &sum, 1), STORE_OK);
 		assert_int_equal(ops->add_gap(base.store, &g), STORE_OK);
 		for (unsigned i = 0; i < (day == 10 ? OLD_SESSIONS : 5); i++) {
 			struct store_session row = { .id = id_of(day, i),
 				.started_us = day * DAY_US + i },
-			    *rows[] = { &row };
+					     *rows[] = { &row };
 
-			assert_int_equal(ops->add_sessions(base.store, rows,
-			    1), STORE_OK);
+			assert_int_equal(
+			    ops->add_sessions(base.store, rows, 1), STORE_OK);
 		}
 	}
 	assert_int_equal(ops->commit(base.store), STORE_OK);
@@ -64,8 +65,9 @@ round_of(struct retention *r, unsigned *dropped)
 
 	*dropped = 0;
 	for (retention_start(r); more; steps++) {
-		assert_int_equal(retention_step(r, &faulty.store, 40 * DAY_US,
-		    &more, &n), STORE_OK);
+		assert_int_equal(
+		    retention_step(r, &faulty.store, 40 * DAY_US, &more, &n),
+		    STORE_OK);
 		*dropped += n;
 	}
 	return steps;
@@ -80,12 +82,12 @@ test_slices(void **state)
 	(void)state;
 	round_of(&r, &dropped);
 	assert_int_equal(dropped, OLD_SESSIONS);
-	assert_int_equal(base_number(&base, "SELECT count(*) FROM session"),
-	    10);
-	assert_int_equal(base_number(&base,
-	    "SELECT count(*) FROM rollup_hour"), 1);
-	assert_int_equal(base_number(&base, "SELECT count(*) FROM audit_gap"),
-	    2);
+	assert_int_equal(
+	    base_number(&base, "SELECT count(*) FROM session"), 10);
+	assert_int_equal(
+	    base_number(&base, "SELECT count(*) FROM rollup_hour"), 1);
+	assert_int_equal(
+	    base_number(&base, "SELECT count(*) FROM audit_gap"), 2);
 	round_of(&r, &dropped);
 	assert_int_equal(dropped, 0);
 }
@@ -99,10 +101,10 @@ test_for_ever(void **state)
 	(void)state;
 	round_of(&r, &dropped);
 	assert_int_equal(dropped, 0);
-	assert_int_equal(base_number(&base, "SELECT count(*) FROM audit_gap"),
-	    3);
-	assert_int_equal(base_number(&base,
-	    "SELECT count(*) FROM rollup_hour"), 0);
+	assert_int_equal(
+	    base_number(&base, "SELECT count(*) FROM audit_gap"), 3);
+	assert_int_equal(
+	    base_number(&base, "SELECT count(*) FROM rollup_hour"), 0);
 	r = (struct retention){ .session_days = 0, .rollup_days = 0 };
 	assert_int_equal(round_of(&r, &dropped), 1);
 	/* more days than there were since 1970 */
@@ -119,18 +121,21 @@ test_failure_repeats_the_slice(void **state)
 
 	(void)state;
 	retention_start(&r);
-	for (unsigned at = 1; at <= 3; at++) {	/* begin, delete, commit */
+	for (unsigned at = 1; at <= 3; at++) { /* begin, delete, commit */
 		faulty.fail_at = at;
 		faulty.fail_with = STORE_IO;
-		assert_int_equal(retention_step(&r, &faulty.store,
-		    40 * DAY_US, &more, &n), STORE_IO);
+		assert_int_equal(
+		    retention_step(&r, &faulty.store, 40 * DAY_US, &more, &n),
+		    STORE_IO);
 		assert_true(more);
 		assert_int_equal(n, 0);
-		assert_int_equal(base_number(&base,
-		    "SELECT count(*) FROM session"), OLD_SESSIONS + 10);
+		assert_int_equal(
+		    base_number(&base, "SELECT count(*) FROM session"),
+		    OLD_SESSIONS + 10);
 	}
-	assert_int_equal(retention_step(&r, &faulty.store, 40 * DAY_US, &more,
-	    &n), STORE_OK);
+	assert_int_equal(
+	    retention_step(&r, &faulty.store, 40 * DAY_US, &more, &n),
+	    STORE_OK);
 	assert_int_equal(n, RETENTION_SLICE);
 }
 
@@ -139,7 +144,9 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(slices), T(for_ever), T(failure_repeats_the_slice),
+		T(slices),
+		T(for_ever),
+		T(failure_repeats_the_slice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

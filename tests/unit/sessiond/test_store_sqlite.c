@@ -74,16 +74,20 @@ test_history_uses_indexes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases) * 2; i++) {
-		char *sql = xasprintf("EXPLAIN QUERY PLAN SELECT * FROM "
-		    "session WHERE %s AND started_at >= ?1 %s "
-		    "ORDER BY started_at DESC, id DESC LIMIT 100",
-		    cases[i / 2].where, i % 2 ? "AND (started_at, id) < "
-		    "(?2, ?3)" : "");
+		char *sql =
+		    xasprintf("EXPLAIN QUERY PLAN SELECT * FROM "
+			      "session WHERE %s AND started_at >= ?1 %s "
+			      "ORDER BY started_at DESC, id DESC LIMIT 100",
+			cases[i / 2].where,
+			i % 2 ? "AND (started_at, id) < "
+				"(?2, ?3)"
+			      : "");
 		sqlite3_stmt *st;
 		bool found = false;
 
-		assert_int_equal(sqlite3_prepare_v2(base.reader, sql, -1, &st,
-		    NULL), SQLITE_OK);
+		assert_int_equal(
+		    sqlite3_prepare_v2(base.reader, sql, -1, &st, NULL),
+		    SQLITE_OK);
 		while (sqlite3_step(st) == SQLITE_ROW) {
 			const char *step =
 			    (const char *)sqlite3_column_text(st, 3);
@@ -106,22 +110,23 @@ test_writes_use_keys(void **state)
 {
 	static const char *const tables[] = { "session ", "rollup_hour ",
 		"audit_gap ", "audit_quarantine " };
-	struct store_sqlite *s = container_of(base.store, struct store_sqlite,
-	    store);
+	struct store_sqlite *s =
+	    container_of(base.store, struct store_sqlite, store);
 
 	(void)state;
 	for (unsigned i = 0; i < SQL_STATEMENTS; i++) {
-		char *sql = xasprintf("EXPLAIN QUERY PLAN %s",
-		    sqlite3_sql(s->statements[i]));
+		char *sql = xasprintf(
+		    "EXPLAIN QUERY PLAN %s", sqlite3_sql(s->statements[i]));
 		sqlite3_stmt *st;
 
 		if (i == SQL_OLD_ROLLUPS || i == SQL_OLD_GAPS ||
 		    i == SQL_OLD_QUARANTINE || i == SQL_OLD_STREAMS) {
-			free(sql);	/* once an hour, may walk */
+			free(sql); /* once an hour, may walk */
 			continue;
 		}
-		assert_int_equal(sqlite3_prepare_v2(base.reader, sql, -1, &st,
-		    NULL), SQLITE_OK);
+		assert_int_equal(
+		    sqlite3_prepare_v2(base.reader, sql, -1, &st, NULL),
+		    SQLITE_OK);
 		while (sqlite3_step(st) == SQLITE_ROW) {
 			const char *step =
 			    (const char *)sqlite3_column_text(st, 3);
@@ -141,17 +146,20 @@ static void
 test_ended_sessions_are_final(void **state)
 {
 	struct store_session row = { .id = id_of(0, 1),
-		.close_reason = STR("x"), .attempts = 1 }, *rows[] = { &row };
-	struct store_sqlite *s = container_of(base.store, struct store_sqlite,
-	    store);
+		.close_reason = STR("x"),
+		.attempts = 1 },
+			     *rows[] = { &row };
+	struct store_sqlite *s =
+	    container_of(base.store, struct store_sqlite, store);
 
 	(void)state;
 	assert_int_equal(base.store->ops->begin(base.store), STORE_OK);
-	assert_int_equal(base.store->ops->add_sessions(base.store, rows, 1),
-	    STORE_OK);
+	assert_int_equal(
+	    base.store->ops->add_sessions(base.store, rows, 1), STORE_OK);
 	assert_int_equal(base.store->ops->commit(base.store), STORE_OK);
 	assert_int_equal(sqlite3_exec(s->db, "UPDATE session SET bytes_up = 1",
-	    NULL, NULL, NULL), SQLITE_CONSTRAINT_TRIGGER);
+			     NULL, NULL, NULL),
+	    SQLITE_CONSTRAINT_TRIGGER);
 }
 
 static void
@@ -163,24 +171,28 @@ test_sums_do_not_overflow(void **state)
 	(void)state;
 	assert_int_equal(base.store->ops->begin(base.store), STORE_OK);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(base.store->ops->add_rollups(base.store,
-		    &sum, 1), STORE_OK);
+		assert_int_equal(
+		    base.store->ops->add_rollups(base.store, &sum, 1),
+		    STORE_OK);
 	assert_int_equal(base.store->ops->commit(base.store), STORE_OK);
 	assert_string_equal(base_text(&base, "SELECT sessions || ' ' || "
-	    "bytes_up FROM rollup_hour"), "3 9223372036854775807");
+					     "bytes_up FROM rollup_hour"),
+	    "3 9223372036854775807");
 }
 
 static void
 test_settings(void **state)
 {
-	struct store_sqlite *s = container_of(base.store, struct store_sqlite,
-	    store);
+	struct store_sqlite *s =
+	    container_of(base.store, struct store_sqlite, store);
 	static const struct {
 		const char *pragma;
 		int want;
 	} cases[] = {
-		{ "PRAGMA synchronous", 2 }, { "PRAGMA foreign_keys", 1 },
-		{ "PRAGMA trusted_schema", 0 }, { "PRAGMA auto_vacuum", 2 },
+		{ "PRAGMA synchronous", 2 },
+		{ "PRAGMA foreign_keys", 1 },
+		{ "PRAGMA trusted_schema", 0 },
+		{ "PRAGMA auto_vacuum", 2 },
 	};
 	struct stat sb;
 
@@ -188,8 +200,9 @@ test_settings(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		sqlite3_stmt *st;
 
-		assert_int_equal(sqlite3_prepare_v2(s->db, cases[i].pragma,
-		    -1, &st, NULL), SQLITE_OK);
+		assert_int_equal(
+		    sqlite3_prepare_v2(s->db, cases[i].pragma, -1, &st, NULL),
+		    SQLITE_OK);
 		assert_int_equal(sqlite3_step(st), SQLITE_ROW);
 		if (sqlite3_column_int(st, 0) != cases[i].want)
 			fail_msg("%s: %d", cases[i].pragma,
@@ -220,8 +233,8 @@ test_moved_file(void **state)
 	(void)state;
 	assert_int_equal(rename(base.path, away), 0);
 	assert_int_equal(base.store->ops->begin(base.store), STORE_IO);
-	assert_non_null(strstr(base.store->ops->message(base.store),
-	    "moved or removed"));
+	assert_non_null(
+	    strstr(base.store->ops->message(base.store), "moved or removed"));
 	assert_int_equal(rename(away, base.path), 0);
 	assert_int_equal(base.store->ops->begin(base.store), STORE_OK);
 	base.store->ops->rollback(base.store);
@@ -231,15 +244,16 @@ test_moved_file(void **state)
 static void
 test_busy(void **state)
 {
-	struct store_sqlite *s = container_of(base.store, struct store_sqlite,
-	    store);
+	struct store_sqlite *s =
+	    container_of(base.store, struct store_sqlite, store);
 	sqlite3 *other;
 
 	(void)state;
 	sqlite3_busy_timeout(s->db, 0);
 	assert_int_equal(sqlite3_open(base.path, &other), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL,
-	    NULL), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+	    SQLITE_OK);
 	assert_int_equal(base.store->ops->begin(base.store), STORE_BUSY);
 	base.store->ops->rollback(base.store);
 	sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL);
@@ -251,23 +265,24 @@ test_busy(void **state)
 static void
 test_full(void **state)
 {
-	struct store_sqlite *s = container_of(base.store, struct store_sqlite,
-	    store);
+	struct store_sqlite *s =
+	    container_of(base.store, struct store_sqlite, store);
 	enum store_result r = base.store->ops->begin(base.store);
 
 	(void)state;
 	sqlite3_exec(s->db, "PRAGMA max_page_count = 40", NULL, NULL, NULL);
 	for (unsigned i = 0; i < 5000 && r == STORE_OK; i++) {
 		struct store_session row = { .id = id_of(0, i),
-			.started_us = i, .user = STR("somebody"),
-			.close_reason = STR("x") }, *rows[] = { &row };
+			.started_us = i,
+			.user = STR("somebody"),
+			.close_reason = STR("x") },
+				     *rows[] = { &row };
 
 		r = base.store->ops->add_sessions(base.store, rows, 1);
 	}
 	assert_int_equal(r, STORE_FULL);
 	base.store->ops->rollback(base.store);
-	sqlite3_exec(s->db, "PRAGMA max_page_count = 100000", NULL, NULL,
-	    NULL);
+	sqlite3_exec(s->db, "PRAGMA max_page_count = 100000", NULL, NULL, NULL);
 	assert_int_equal(base.store->ops->begin(base.store), STORE_OK);
 	base.store->ops->rollback(base.store);
 }
@@ -279,9 +294,11 @@ test_result_of_codes(void **state)
 		int code;
 		enum store_result want;
 	} cases[] = {
-		{ SQLITE_OK, STORE_OK }, { SQLITE_DONE, STORE_OK },
+		{ SQLITE_OK, STORE_OK },
+		{ SQLITE_DONE, STORE_OK },
 		{ SQLITE_BUSY_SNAPSHOT, STORE_BUSY },
-		{ SQLITE_LOCKED, STORE_BUSY }, { SQLITE_FULL, STORE_FULL },
+		{ SQLITE_LOCKED, STORE_BUSY },
+		{ SQLITE_FULL, STORE_FULL },
 		{ SQLITE_IOERR_FSYNC, STORE_IO },
 		{ SQLITE_READONLY_DBMOVED, STORE_READONLY },
 		{ SQLITE_CANTOPEN, STORE_READONLY },
@@ -290,13 +307,14 @@ test_result_of_codes(void **state)
 		{ SQLITE_CONSTRAINT_DATATYPE, STORE_POISON },
 		{ SQLITE_MISMATCH, STORE_POISON },
 		{ SQLITE_TOOBIG, STORE_POISON },
-		{ SQLITE_MISUSE, STORE_FAULT }, { SQLITE_NOMEM, STORE_FAULT },
+		{ SQLITE_MISUSE, STORE_FAULT },
+		{ SQLITE_NOMEM, STORE_FAULT },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_int_equal(store_sqlite_result(cases[i].code),
-		    cases[i].want);
+		assert_int_equal(
+		    store_sqlite_result(cases[i].code), cases[i].want);
 }
 
 /* --- Opening what cannot be opened. --- */
@@ -319,8 +337,8 @@ write_file(const char *path, const char *text, size_t at)
 	int fd = open(path, O_WRONLY | O_CREAT, 0600);
 
 	assert_true(fd >= 0);
-	assert_int_equal(pwrite(fd, text, strlen(text), (off_t)at),
-	    strlen(text));
+	assert_int_equal(
+	    pwrite(fd, text, strlen(text), (off_t)at), strlen(text));
 	close(fd);
 }
 
@@ -342,9 +360,11 @@ test_open_errors(void **state)
 	free(url);
 
 	assert_int_equal(store_check("", dir, &err), 0);
-	assert_int_equal(access(path, F_OK), -1);	/* only looked */
-	write_file(path, "this is no database, but text that is long enough "
-	    "to be taken for the header of one, all hundred bytes", 0);
+	assert_int_equal(access(path, F_OK), -1); /* only looked */
+	write_file(path,
+	    "this is no database, but text that is long enough "
+	    "to be taken for the header of one, all hundred bytes",
+	    0);
 	expect_refusal("", dir, "damaged");
 	assert_int_equal(store_check("", dir, &err), -1);
 	assert_non_null(strstr(err.text, ".recover"));
@@ -356,23 +376,24 @@ static void
 test_damaged_page(void **state)
 {
 	struct store_session row = { .close_reason = STR("x") },
-	    *rows[] = { &row };
+			     *rows[] = { &row };
 
 	(void)state;
 	assert_int_equal(base.store->ops->begin(base.store), STORE_OK);
 	for (unsigned i = 0; i < 500; i++) {
 		row.id = id_of(0, i);
 		row.started_us = i;
-		assert_int_equal(base.store->ops->add_sessions(base.store,
-		    rows, 1), STORE_OK);
+		assert_int_equal(
+		    base.store->ops->add_sessions(base.store, rows, 1),
+		    STORE_OK);
 	}
 	assert_int_equal(base.store->ops->commit(base.store), STORE_OK);
 	sqlite3_close(base.reader);
 	base.reader = NULL;
 	store_close(&base.store);
 	for (unsigned page = 3; page < 30; page++)
-		write_file(base.path, "garbage where a page began",
-		    page * 4096);
+		write_file(
+		    base.path, "garbage where a page began", page * 4096);
 	expect_refusal("", base.dir, "damaged");
 }
 
@@ -386,8 +407,9 @@ test_foreign_database(void **state)
 	assert_non_null(mkdtemp(dir));
 	path = xasprintf("%s/sallyport.db", dir);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "CREATE TABLE recipes (a)", NULL,
-	    NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "CREATE TABLE recipes (a)", NULL, NULL, NULL),
+	    SQLITE_OK);
 	sqlite3_close(db);
 	expect_refusal("", dir, "another program");
 	free(path);
@@ -402,7 +424,8 @@ static const struct store_migration first[] = {
 };
 static const struct store_migration both[] = {
 	{ 1, "one", "aa", "CREATE TABLE t (a INTEGER) STRICT;" },
-	{ 2, "two", "bb", "INSERT INTO t VALUES (7); ALTER TABLE t ADD b INTEGER;" },
+	{ 2, "two", "bb",
+	    "INSERT INTO t VALUES (7); ALTER TABLE t ADD b INTEGER;" },
 	{ 0 },
 };
 static const struct store_migration changed[] = {
@@ -411,8 +434,9 @@ static const struct store_migration changed[] = {
 };
 static const struct store_migration broken[] = {
 	{ 1, "one", "aa", "CREATE TABLE t (a INTEGER) STRICT;" },
-	{ 2, "two", "bb", "INSERT INTO t VALUES (7); INSERT INTO nowhere "
-	  "VALUES (1);" },
+	{ 2, "two", "bb",
+	    "INSERT INTO t VALUES (7); INSERT INTO nowhere "
+	    "VALUES (1);" },
 	{ 0 },
 };
 
@@ -425,11 +449,11 @@ test_migrations(void **state)
 		const char *error;
 	} steps[] = {
 		{ first, false, NULL },
-		{ first, false, NULL },		/* nothing to do */
+		{ first, false, NULL }, /* nothing to do */
 		{ changed, false, "migration 1 (one) is not the one" },
 		{ broken, false, "migration 2 (two): no such table" },
-		{ both, true, NULL },		/* only looks */
-		{ first, false, NULL },		/* still at 1, t empty */
+		{ both, true, NULL },   /* only looks */
+		{ first, false, NULL }, /* still at 1, t empty */
 		{ both, false, NULL },
 		{ first, false, "later release (migration 2" },
 		{ first, true, "later release (migration 2" },
@@ -440,8 +464,8 @@ test_migrations(void **state)
 	assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		struct err err = { 0 };
-		int r = store_sqlite_migrate(db, steps[i].list, steps[i].look,
-		    &err);
+		int r = store_sqlite_migrate(
+		    db, steps[i].list, steps[i].look, &err);
 
 		if (r != (steps[i].error == NULL ? 0 : -1) ||
 		    (r < 0 && strstr(err.text, steps[i].error) == NULL))
@@ -449,8 +473,10 @@ test_migrations(void **state)
 	}
 	base.reader = db;
 	assert_int_equal(base_number(&base, "SELECT count(*) FROM t"), 1);
-	assert_string_equal(base_text(&base, "SELECT group_concat(number || "
-	    "name || checksum) FROM schema_migration"), "1oneaa,2twobb");
+	assert_string_equal(
+	    base_text(&base, "SELECT group_concat(number || "
+			     "name || checksum) FROM schema_migration"),
+	    "1oneaa,2twobb");
 	sqlite3_close(db);
 }
 
@@ -462,8 +488,8 @@ test_migrations_are_numbered(void **state)
 	(void)state;
 	for (; store_sqlite_migrations[n].number != 0; n++) {
 		assert_int_equal(store_sqlite_migrations[n].number, n + 1);
-		assert_int_equal(strlen(store_sqlite_migrations[n].checksum),
-		    64);
+		assert_int_equal(
+		    strlen(store_sqlite_migrations[n].checksum), 64);
 	}
 	assert_true(n >= 1);
 }
@@ -474,11 +500,18 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_contract),
-		T(history_uses_indexes), T(writes_use_keys),
-		T(ended_sessions_are_final), T(sums_do_not_overflow),
-		T(settings), T(one_writer), T(moved_file), T(busy), T(full),
+		T(history_uses_indexes),
+		T(writes_use_keys),
+		T(ended_sessions_are_final),
+		T(sums_do_not_overflow),
+		T(settings),
+		T(one_writer),
+		T(moved_file),
+		T(busy),
+		T(full),
 		cmocka_unit_test(test_result_of_codes),
-		cmocka_unit_test(test_open_errors), T(damaged_page),
+		cmocka_unit_test(test_open_errors),
+		T(damaged_page),
 		cmocka_unit_test(test_foreign_database),
 		cmocka_unit_test(test_migrations),
 		cmocka_unit_test(test_migrations_are_numbered),

@@ -30,13 +30,18 @@ struct bench {
 };
 
 static const struct writer_limits eager = {
-	.batch_size = 1, .batch_interval_ms = 1, .retention_days = 0,
-	.maintenance_interval_ms = 3600000, .lost_after_ms = 86400000,
+	.batch_size = 1,
+	.batch_interval_ms = 1,
+	.retention_days = 0,
+	.maintenance_interval_ms = 3600000,
+	.lost_after_ms = 86400000,
 };
 /* Nothing is due until the writer is stopped. */
 static const struct writer_limits patient = {
-	.batch_size = 5000, .batch_interval_ms = 3600000,
-	.maintenance_interval_ms = 3600000, .lost_after_ms = 86400000,
+	.batch_size = 5000,
+	.batch_interval_ms = 3600000,
+	.maintenance_interval_ms = 3600000,
+	.lost_after_ms = 86400000,
 };
 
 static void
@@ -65,11 +70,13 @@ static void
 start(struct bench *t, const struct writer_limits *l, size_t queue)
 {
 	struct writer_options o = { .metrics = t->metrics,
-		.queue_bytes = queue, .on_health = on_health, .arg = t };
+		.queue_bytes = queue,
+		.on_health = on_health,
+		.arg = t };
 	struct err err;
 
-	assert_int_equal(writer_start(&t->writer, &t->faulty.store, &o, l,
-	    &err), 0);
+	assert_int_equal(
+	    writer_start(&t->writer, &t->faulty.store, &o, l, &err), 0);
 }
 
 static int
@@ -80,8 +87,8 @@ setup(void **state)
 	log_setup("test", LOG_ERROR, LOG_FORMAT_LOGFMT, 1);
 	base_open(&t->base);
 	faulty_init(&t->faulty, t->base.store);
-	t->metrics = metrics_new("sallyport", NULL, sessiond_metrics,
-	    SESSIOND_METRICS);
+	t->metrics =
+	    metrics_new("sallyport", NULL, sessiond_metrics, SESSIOND_METRICS);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->said, NULL);
 	*state = t;
@@ -108,8 +115,8 @@ offer(struct bench *t, unsigned stream, uint64_t seq, struct body *body)
 {
 	struct id id = stream_of(stream);
 	struct bytes m = message_of(&id, "p", seq, &body, 1);
-	enum writer_offer r = writer_offer(t->writer,
-	    (struct str){ m.ptr, m.len });
+	enum writer_offer r =
+	    writer_offer(t->writer, (struct str){ m.ptr, m.len });
 
 	/* It was copied: this must not matter. */
 	memset(m.ptr, 0xff, m.len);
@@ -131,12 +138,12 @@ test_stop_stores_what_was_taken(void **state)
 
 	start(t, &patient, 1 << 20);
 	for (unsigned i = 0; i < 20; i++)
-		assert_int_equal(offer(t, 1, i + 1, body_close(1, i, 5)),
-		    WRITER_TAKEN);
+		assert_int_equal(
+		    offer(t, 1, i + 1, body_close(1, i, 5)), WRITER_TAKEN);
 	assert_int_equal(sessions(t), 0);
 	writer_stop(&t->writer);
 	assert_int_equal(sessions(t), 20);
-	assert_int_equal(t->faulty.commits, 1);	/* together */
+	assert_int_equal(t->faulty.commits, 1); /* together */
 }
 
 static void
@@ -148,9 +155,9 @@ test_batch_size_commits_at_once(void **state)
 	l.batch_size = 3;
 	start(t, &l, 1 << 20);
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(offer(t, 1, i + 1, body_close(1, i, 5)),
-		    WRITER_TAKEN);
-	while (sessions(t) < 3)		/* long before the interval is over */
+		assert_int_equal(
+		    offer(t, 1, i + 1, body_close(1, i, 5)), WRITER_TAKEN);
+	while (sessions(t) < 3) /* long before the interval is over */
 		sched_yield();
 }
 
@@ -173,14 +180,32 @@ test_full_queue_drops(void **state)
 	unsigned taken = 0;
 
 	start(t, &patient, 10000);
-	while (offer(t, 1, taken + 1, body_close(1, taken, 5)) ==
-	    WRITER_TAKEN)
+	while (offer(t, 1, taken + 1, body_close(1, taken, 5)) == WRITER_TAKEN)
 		taken++;
 	assert_in_range(taken, 5, 40);
-	assert_int_equal(offer(t, 1, taken + 1, body_close(1, taken, 5)),
-	    WRITER_FULL);
+	assert_int_equal(
+	    offer(t, 1, taken + 1, body_close(1, taken, 5)), WRITER_FULL);
 	writer_stop(&t->writer);
 	assert_int_equal(sessions(t), taken);
+}
+
+/* What the writer is trying to store still takes room. */
+static void
+test_held_batches_count(void **state)
+{
+	struct bench *t = *state;
+	unsigned taken = 0;
+
+	start(t, &patient, 10000);
+	while (offer(t, 1, taken + 1, body_close(1, taken, 5)) == WRITER_TAKEN)
+		taken++;
+	t->faulty.fail_at = 1;
+	t->faulty.fail_times = 1000000;
+	t->faulty.fail_with = STORE_IO;
+	writer_set_limits(t->writer, &eager);
+	wait_for(t, 1, 0);
+	assert_int_equal(
+	    offer(t, 1, taken + 1, body_close(1, taken, 5)), WRITER_FULL);
 }
 
 static void
@@ -192,8 +217,8 @@ test_malformed(void **state)
 
 	start(t, &eager, 1 << 20);
 	for (size_t i = 0; i < ARRAY_LEN(messages); i++)
-		assert_int_equal(writer_offer(t->writer,
-		    str_from(messages[i])), WRITER_MALFORMED);
+		assert_int_equal(writer_offer(t->writer, str_from(messages[i])),
+		    WRITER_MALFORMED);
 	assert_int_equal(offer(t, 1, 1, body_close(1, 1, 5)), WRITER_TAKEN);
 	writer_stop(&t->writer);
 	assert_int_equal(sessions(t), 1);
@@ -204,7 +229,7 @@ test_heals(void **state)
 {
 	struct bench *t = *state;
 
-	t->faulty.fail_at = 4;	/* after what the idle writer asks */
+	t->faulty.fail_at = 4; /* after what the idle writer asks */
 	t->faulty.fail_times = 2;
 	t->faulty.fail_with = STORE_FULL;
 	start(t, &patient, 1 << 20);
@@ -214,11 +239,12 @@ test_heals(void **state)
 	assert_string_equal(t->why, "a fault of the test");
 	writer_stop(&t->writer);
 	assert_int_equal(sessions(t), 1);
-	assert_int_equal(metrics_value(t->metrics, M_db_errors_total,
-	    STORE_FULL - 1), t->bad);
+	assert_int_equal(
+	    metrics_value(t->metrics, M_db_errors_total, STORE_FULL - 1),
+	    t->bad);
 	assert_int_equal(metrics_value(t->metrics, M_db_up, 0), 1);
-	assert_int_equal(base_number(&t->base,
-	    "SELECT next_seq FROM audit_stream"), 2);
+	assert_int_equal(
+	    base_number(&t->base, "SELECT next_seq FROM audit_stream"), 2);
 }
 
 static void
@@ -232,7 +258,7 @@ test_stop_while_failing(void **state)
 	start(t, &eager, 1 << 20);
 	assert_int_equal(offer(t, 1, 1, body_close(1, 1, 5)), WRITER_TAKEN);
 	wait_for(t, 1, 0);
-	writer_stop(&t->writer);	/* comes back at once */
+	writer_stop(&t->writer); /* comes back at once */
 	assert_int_equal(sessions(t), 0);
 }
 
@@ -253,8 +279,8 @@ test_retention_runs(void **state)
 	while (sessions(t) > 0)
 		sched_yield();
 	writer_stop(&t->writer);
-	assert_int_equal(metrics_value(t->metrics,
-	    M_db_retention_dropped_total, 0), 1);
+	assert_int_equal(
+	    metrics_value(t->metrics, M_db_retention_dropped_total, 0), 1);
 	clock_test_reset();
 }
 
@@ -269,21 +295,20 @@ test_lost_streams_are_closed(void **state)
 	clock_test_set(1000000, TEST_NOW_US);
 	start(t, &l, 1 << 20);
 	assert_int_equal(offer(t, 1, 1, body_open(1, 1)), WRITER_TAKEN);
-	while (base_number(&t->base, "SELECT count(*) FROM session_active") <
-	    1)
+	while (base_number(&t->base, "SELECT count(*) FROM session_active") < 1)
 		sched_yield();
 	/* the wall clock jumps, but nobody was silent that long */
 	clock_test_set(2000000, TEST_NOW_US + 3600000000);
 	assert_int_equal(offer(t, 2, 1, body_open(2, 2)), WRITER_TAKEN);
-	while (base_number(&t->base, "SELECT count(*) FROM session_active") <
-	    2)
+	while (base_number(&t->base, "SELECT count(*) FROM session_active") < 2)
 		sched_yield();
 	assert_int_equal(sessions(t), 0);
 	clock_test_set(62000000, TEST_NOW_US + 3600000000);
 	while (sessions(t) < 1)
 		sched_yield();
-	assert_string_equal(base_text(&t->base,
-	    "SELECT close_reason FROM session"), "proxy_lost");
+	assert_string_equal(
+	    base_text(&t->base, "SELECT close_reason FROM session"),
+	    "proxy_lost");
 	writer_stop(&t->writer);
 	clock_test_reset();
 }
@@ -293,10 +318,16 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(stop_stores_what_was_taken), T(batch_size_commits_at_once),
-		T(limits_change_while_it_waits), T(full_queue_drops),
-		T(malformed), T(heals), T(stop_while_failing),
-		T(retention_runs), T(lost_streams_are_closed),
+		T(stop_stores_what_was_taken),
+		T(batch_size_commits_at_once),
+		T(limits_change_while_it_waits),
+		T(full_queue_drops),
+		T(held_batches_count),
+		T(malformed),
+		T(heals),
+		T(stop_while_failing),
+		T(retention_runs),
+		T(lost_streams_are_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
