@@ -19,11 +19,13 @@
 struct asks {
 	struct rpc_desk *auth, *decide;
 	struct pool *pending;
+	struct list out;	/* struct pending */
 	struct bytes scratch;	/* a packed question */
 };
 
 /* One question that is out. */
 struct pending {
+	struct list link;
 	struct asks *asks;
 	union {
 		asks_login_fn *login;
@@ -83,6 +85,7 @@ asks_new(struct asks **out, struct rpc_client *auth, struct rpc_client *decide,
 {
 	struct asks *a = xcalloc(1, sizeof(*a));
 
+	list_init(&a->out);
 	a->pending = pool_new(sizeof(struct pending), CALLS_MAX * 2);
 	if (rpc_desk_new(&a->auth, auth, mailbox, CALLS_MAX, err) != 0 ||
 	    rpc_desk_new(&a->decide, decide, mailbox, CALLS_MAX, err) != 0) {
@@ -91,6 +94,27 @@ asks_new(struct asks **out, struct rpc_client *auth, struct rpc_client *decide,
 	}
 	*out = a;
 	return 0;
+}
+
+/* Takes over `p`; NULL when too many are out. */
+static struct pending *
+pending_new(struct asks *a, const struct pending *p)
+{
+	struct pending *mine = pool_get(a->pending);
+
+	if (mine == NULL)
+		return NULL;
+	*mine = *p;
+	mine->asks = a;
+	list_push(&a->out, &mine->link);
+	return mine;
+}
+
+static void
+pending_free(struct pending *p)
+{
+	list_del(&p->link);
+	pool_put(p->asks->pending, p);
 }
 
 void
@@ -103,6 +127,8 @@ asks_free(struct asks **ap)
 	*ap = NULL;
 	rpc_desk_free(&a->auth);
 	rpc_desk_free(&a->decide);
+	while (!list_empty(&a->out))
+		pending_free(container_of(a->out.next, struct pending, link));
 	pool_free(&a->pending);
 	bytes_fini(&a->scratch);
 	free(a);
@@ -193,7 +219,7 @@ on_login(void *arg, enum rpc_result result, struct str body)
 		sallyport__pb__auth_reply__free_unpacked(m, NULL);
 	p->done.login(p->arg, &answer);
 	identity_unref(&answer.identity);
-	pool_put(p->asks->pending, p);
+	pending_free(p);
 }
 
 bool
@@ -201,15 +227,14 @@ asks_login(struct asks *a, const struct login_question *q,
     uint32_t deadline_ms, asks_login_fn *done, void *arg)
 {
 	Sallyport__Pb__AuthRequest m = SALLYPORT__PB__AUTH_REQUEST__INIT;
-	struct pending *p = pool_get(a->pending);
+	struct pending *p = pending_new(a, &(struct pending){
+		.done.login = done, .arg = arg, .source = q->source });
 	struct str body;
 	bool sent;
 
 	if (p == NULL)
 		return false;
 	ASSERT(q->user.len <= sizeof(p->user));
-	*p = (struct pending){ .asks = a, .done.login = done, .arg = arg,
-		.source = q->source };
 	p->user_len = (uint16_t)q->user.len;
 	memcpy(p->user, q->user.ptr, q->user.len);
 	m.method = (char *)"userpass";
@@ -223,7 +248,7 @@ asks_login(struct asks *a, const struct login_question *q,
 	    on_login, p) != NULL;
 	secret_wipe(a->scratch.ptr, body.len);
 	if (!sent)
-		pool_put(a->pending, p);
+		pending_free(p);
 	return sent;
 }
 
@@ -316,7 +341,7 @@ on_decision(void *arg, enum rpc_result result, struct str body)
 	if (m != NULL)
 		sallyport__pb__decision__free_unpacked(m, NULL);
 	p->done.decide(p->arg, &d);
-	pool_put(p->asks->pending, p);
+	pending_free(p);
 }
 
 bool
@@ -328,13 +353,13 @@ asks_decide(struct asks *a, const struct decide_question *q,
 	char texts[RECORD_GROUPS_MAX][GROUP_MAX + 1], *groups[RECORD_GROUPS_MAX];
 	char user[256];
 	const struct identity *who = q->identity;
-	struct pending *p = pool_get(a->pending);
+	struct pending *p = pending_new(a, &(struct pending){
+		.done.decide = done, .arg = arg, .source = q->source,
+		.n_resolved = q->n_resolved });
 
 	if (p == NULL)
 		return false;
 	ASSERT(q->n_resolved >= 1 && q->n_resolved <= RECORD_ADDRS_MAX);
-	*p = (struct pending){ .asks = a, .done.decide = done, .arg = arg,
-		.source = q->source, .n_resolved = q->n_resolved };
 	for (unsigned i = 0; i < who->n_groups; i++) {
 		ASSERT(str_copy(texts[i], sizeof(texts[i]), who->groups[i]));
 		groups[i] = texts[i];
@@ -355,7 +380,7 @@ asks_decide(struct asks *a, const struct decide_question *q,
 	if (rpc_call_start(a->decide, KIND_DECIDE, pack(a, &m.base),
 		deadline_ms, true, on_decision, p) != NULL)
 		return true;
-	pool_put(a->pending, p);
+	pending_free(p);
 	return false;
 }
 

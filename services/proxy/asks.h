@@ -39,6 +39,9 @@ void identity_unref(struct identity **ip);
 struct login_question {
 	struct str user, password;
 	struct addr source;
+	/* The answer to somebody else's was bound to another source: the
+	 * gate shares this one with the same source only. */
+	bool own_source;
 	const char *listener;
 };
 
@@ -62,6 +65,7 @@ struct login_answer {
 struct decide_question {
 	const struct identity *identity;
 	struct addr source;
+	bool own_source;		/* as above */
 	enum record_command command;
 	enum record_protocol protocol;
 	const struct dest *dest;

@@ -19,7 +19,7 @@
 #include "proxy/worker.h"
 
 static enum conn_state request_input(struct conn *c);
-static enum conn_state ask_policy(struct conn *c);
+static enum conn_state ask_policy(struct conn *c, bool own_source);
 
 static struct str
 input(const struct conn *c)
@@ -166,7 +166,7 @@ login_ok(struct conn *c, const struct login_answer *a)
 	return CONN_REQUEST;
 }
 
-static enum conn_state ask_login(struct conn *c);
+static enum conn_state ask_login(struct conn *c, bool own_source);
 
 static enum conn_state
 login_answered(struct conn *c, const struct login_answer *a)
@@ -180,7 +180,7 @@ login_answered(struct conn *c, const struct login_answer *a)
 
 	/* Another's answer to the same question, but not for this source. */
 	if (a->source_bound && !addr_eq(&a->asked_source, &c->source.addr))
-		return ask_login(c);
+		return ask_login(c, true);
 	metrics_add(c->w->cells, METRIC_proxy_auth_attempts_total,
 	    results[a->result], 1);
 	switch (a->result) {
@@ -223,7 +223,7 @@ on_login(struct lease_waiter *w, const void *value)
 
 /* The login message stays in the input until it was answered. */
 static enum conn_state
-ask_login(struct conn *c)
+ask_login(struct conn *c, bool own_source)
 {
 	struct handshake *h = c->h;
 	struct socks5_login login;
@@ -237,6 +237,7 @@ ask_login(struct conn *c)
 		.user = login.user,
 		.password = login.password,
 		.source = c->source.addr,
+		.own_source = own_source,
 		.listener = c->listener->name,
 	};
 	h->waiter.done = on_login;
@@ -268,7 +269,7 @@ auth_input(struct conn *c)
 	}
 	h->offered_len = (uint8_t)login.user.len;
 	memcpy(h->offered, login.user.ptr, login.user.len);
-	return ask_login(c);
+	return ask_login(c, false);
 }
 
 /* ---- request ---- */
@@ -304,7 +305,7 @@ resolve_answer(struct conn *c)
 	enum resolve_result result = c->h->resolve_result;
 
 	if (result == RESOLVE_OK)
-		return ask_policy(c);
+		return ask_policy(c, false);
 	ASSERT(result < ARRAY_LEN(reasons));
 	return refuse(c, result == RESOLVE_BUSY ? SOCKS5_GENERAL :
 	    SOCKS5_HOST_UNREACHABLE, reasons[result], NULL, NULL);
@@ -357,7 +358,7 @@ request_input(struct conn *c)
 	if (!h->dest.is_name) {
 		h->resolved[0] = h->dest.addr;
 		h->n_resolved = 1;
-		return ask_policy(c);
+		return ask_policy(c, false);
 	}
 	name = (struct str){ h->dest.name, h->dest.name_len };
 	h->resolved_now = false;
@@ -417,7 +418,7 @@ decided(struct conn *c, const struct decision *d)
 
 	if (d->source_bound && d->verdict != VERDICT_UNAVAILABLE &&
 	    !addr_eq(&d->asked_source, &c->source.addr))
-		return ask_policy(c);
+		return ask_policy(c, true);
 	switch (d->verdict) {
 	case VERDICT_ALLOW:
 		return allowed(c, d);
@@ -448,12 +449,13 @@ on_decided(struct lease_waiter *w, const void *value)
 }
 
 static enum conn_state
-ask_policy(struct conn *c)
+ask_policy(struct conn *c, bool own_source)
 {
 	struct handshake *h = c->h;
 	struct decide_question q = {
 		.identity = c->identity,
 		.source = c->source.addr,
+		.own_source = own_source,
 		.command = COMMAND_CONNECT,
 		.protocol = PROTOCOL_TCP,
 		.dest = &h->dest,

@@ -181,13 +181,15 @@ login_look(struct gate *g, const struct login_question *q, bool by_source,
 
 /*
  * The key has no source at first: most answers serve all of a user's clients.
- * One that is bound to another source says so, and then the source counts.
+ * One that is bound to another source says so, and then the source counts:
+ * here if it was remembered, else who waited for it asks with own_source.
  */
 enum gate_result
 gate_login(struct gate *g, const struct login_question *q,
     struct lease_waiter *waiter, const struct login_answer **answer)
 {
-	enum gate_result result = login_look(g, q, false, waiter, answer);
+	enum gate_result result =
+	    login_look(g, q, q->own_source, waiter, answer);
 
 	if (result == GATE_NOW && (*answer)->source_bound &&
 	    !addr_eq(&(*answer)->asked_source, &q->source))
@@ -228,9 +230,10 @@ decide_key(struct gate *g, const struct decide_question *q, bool by_source)
 {
 	const struct identity *who = q->identity;
 	struct bytes *key = &g->key;
-	uint8_t fixed[4] = {
+	uint8_t fixed[5] = {
 		(uint8_t)q->command, (uint8_t)q->protocol,
 		(uint8_t)(q->dest->port >> 8), (uint8_t)q->dest->port,
+		by_source,	/* else a group could be taken for one */
 	};
 
 	bytes_clear(key);
@@ -283,7 +286,8 @@ enum gate_result
 gate_decide(struct gate *g, const struct decide_question *q,
     struct lease_waiter *waiter, const struct decision **decision)
 {
-	enum gate_result result = decide_look(g, q, false, waiter, decision);
+	enum gate_result result =
+	    decide_look(g, q, q->own_source, waiter, decision);
 
 	if (result == GATE_NOW && (*decision)->source_bound &&
 	    !addr_eq(&(*decision)->asked_source, &q->source))
