@@ -9,8 +9,8 @@
  * old file or the new one, and a file that was or would be broken is never
  * written. Mode and owner are kept; what is made anew has mode 0600 and, when
  * root makes it, the owner and group of its directory. A link is followed.
- * Only TOML is edited. authd sees the change by itself, or at KIND_USERS_RELOAD.
- * Any thread; processes exclude each other by the lock file.
+ * Only TOML is edited. authd sees the change by itself, or when asked by
+ * KIND_USERS_RELOAD. Any thread; processes exclude each other by the lock file.
  */
 #ifndef USERS_USERS_EDIT_H
 #define USERS_USERS_EDIT_H

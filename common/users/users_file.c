@@ -46,12 +46,12 @@ by_cost(const void *a, const void *b)
 static const char *
 commonest(const struct users_file *f, size_t *many)
 {
-	struct users_entry **sorted = xcalloc(f->n, sizeof(struct users_entry *));
+	struct users_entry **sorted = xcalloc(f->n, sizeof(sorted[0]));
 	const char *best = NULL;
 	size_t run = 0;
 
-	memcpy(sorted, f->v, f->n * sizeof(struct users_entry *));
-	qsort(sorted, f->n, sizeof(struct users_entry *), by_cost);
+	memcpy(sorted, f->v, f->n * sizeof(sorted[0]));
+	qsort(sorted, f->n, sizeof(sorted[0]), by_cost);
 	*many = 0;
 	for (size_t i = 0; i < f->n; i++) {
 		run = i > 0 && by_cost(&sorted[i - 1], &sorted[i]) == 0

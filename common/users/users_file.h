@@ -9,7 +9,7 @@
  *	groups = ["developers"]		at most 64; ASCII case does not count
  *	enabled = true
  *	expires = 2027-01-01T00:00:00Z	with offset
- *	sources = ["10.0.0.0/8"]	where logins may come from; absent: anywhere
+ *	sources = ["10.0.0.0/8"]	where from; absent: anywhere
  *
  * Who loads it owns it; users are borrowed from it. Any thread.
  */

@@ -5,6 +5,9 @@
 #include "base/mem.h"
 #include "users/users_impl.h"
 
+static void add(struct string_list *l, const char *fmt, va_list ap)
+    PRINTF_LIKE(2, 0);
+
 static void
 add(struct string_list *l, const char *fmt, va_list ap)
 {

@@ -241,7 +241,7 @@ too_many_groups(void **state)
 	struct str groups[USERS_GROUPS_MAX + 1];
 	struct users_edit_user u = { STR("a"), STR(Y), groups,
 		USERS_GROUPS_MAX + 1 };
-	char names[USERS_GROUPS_MAX + 1][8];
+	char names[USERS_GROUPS_MAX + 1][24];
 	struct err err;
 
 	(void)state;
