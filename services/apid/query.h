@@ -33,7 +33,8 @@ struct query *query_new(const char *path, const atomic_bool *stop) MUST_CHECK;
 void query_free(struct query **qp);
 /* How long one statement may take, from the next question on. */
 void query_set_timeout(struct query *q, uint64_t ms);
-/* Why the last question gave QUERY_UNAVAILABLE; valid until the next. */
+/* Why the last question gave QUERY_UNAVAILABLE, without the file's path; valid
+ * until the next. */
 const char *query_why(const struct query *q);
 /* The number of the last migration; 0 until a question succeeded. */
 unsigned query_schema(const struct query *q);

@@ -144,15 +144,14 @@ recognise(struct query *q)
 	if (number(q, "PRAGMA application_id", &id) < 0)
 		return query_fail(q);
 	if (id != APPLICATION_ID) {
-		err_set(&q->why, "%s is not a database of sallyport-sessiond",
-		    q->path);
+		err_set(&q->why, "not a database of sallyport-sessiond");
 		return QUERY_UNAVAILABLE;
 	}
 	if (number(q, "SELECT coalesce(max(number), 0) FROM schema_migration",
 	        &schema) < 0)
 		return query_fail(q);
 	if (schema < 1) {
-		err_set(&q->why, "%s has no tables yet", q->path);
+		err_set(&q->why, "it has no tables yet");
 		return QUERY_UNAVAILABLE;
 	}
 	q->schema = (unsigned)schema;
@@ -183,10 +182,10 @@ find_database(struct query *q)
 
 	if (stat(q->path, &sb) < 0) {
 		if (errno == ENOENT)
-			err_set(&q->why, "%s is not there yet: has "
-			    "sallyport-sessiond run?", q->path);
+			err_set(&q->why, "it is not there yet: has "
+			    "sallyport-sessiond run?");
 		else
-			err_sys(&q->why, "%s", q->path);
+			err_sys(&q->why, "it cannot be reached");
 		close_database(q);
 		return QUERY_UNAVAILABLE;
 	}
@@ -245,7 +244,7 @@ query_fail(struct query *q)
 		    (unsigned long long)q->timeout_ms);
 		return QUERY_TIMEOUT;
 	}
-	err_set(&q->why, "%s: %s", q->path, q->db != NULL ?
-	    sqlite3_errmsg(q->db) : "out of memory");
+	err_set(&q->why, "%s", q->db != NULL ? sqlite3_errmsg(q->db) :
+	    "out of memory");
 	return QUERY_UNAVAILABLE;
 }
