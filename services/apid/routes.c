@@ -43,32 +43,24 @@ const size_t routes_n = ARRAY_LEN(routes);
 #define NAME(method, path, ...) path,
 const char *const route_names[] = { ROUTES(NAME) "other", NULL };
 
-static struct str
-part(struct str *rest)
-{
-	const char *slash = memchr(rest->ptr, '/', rest->len);
-	struct str head = { rest->ptr, slash != NULL ?
-	    (size_t)(slash - rest->ptr) : rest->len };
-
-	rest->ptr += head.len + (slash != NULL);
-	rest->len -= head.len + (slash != NULL);
-	return head;
-}
-
+/* A pattern has one "{id}" or none. */
 static bool
 matches(const char *pattern, struct str path, struct str *id)
 {
-	struct str p = str_from(pattern);
+	const char *mark = strstr(pattern, "{id}");
+	size_t before, after;
 
-	while (p.len > 0 && path.len > 0) {
-		struct str want = part(&p), got = part(&path);
-
-		if (str_eq(want, STR("{id}")) && got.len > 0)
-			*id = got;
-		else if (!str_eq(want, got))
-			return false;
-	}
-	return p.len == 0 && path.len == 0;
+	if (mark == NULL)
+		return str_eq(path, str_from(pattern));
+	before = (size_t)(mark - pattern);
+	mark += strlen("{id}");
+	after = strlen(mark);
+	if (path.len <= before + after ||
+	    memcmp(path.ptr, pattern, before) != 0 ||
+	    memcmp(path.ptr + path.len - after, mark, after) != 0)
+		return false;
+	*id = (struct str){ path.ptr + before, path.len - before - after };
+	return memchr(id->ptr, '/', id->len) == NULL;
 }
 
 const struct route *
