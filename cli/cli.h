@@ -16,6 +16,8 @@
 #include "base/str.h"
 #include "config/settings.h"
 
+#define CLI_DEFAULT_CONFIG "/etc/sallyport/sallyport.toml"
+
 /* Exit codes (parity.md section 12). */
 enum cli_exit {
 	CLI_OK = 0,
@@ -63,7 +65,8 @@ struct cli_command {
 	enum cli_exit (*run)(struct cli *c);
 };
 
-/* All of them, ended by noun NULL; cli_globals are the options of each. */
+/* commands.c: all of them, ended by noun NULL; cli_globals are the options of
+ * each. */
 extern const struct cli_command cli_commands[];
 extern const struct cli_option cli_globals[];
 
@@ -77,7 +80,7 @@ const char *cli_get(const struct cli_args *a, const char *name);
 /* The i-th value of an option that may be repeated; NULL: no more. */
 const char *cli_get_nth(const struct cli_args *a, const char *name, unsigned i);
 
-/* ---- main.c ---- */
+/* ---- cli.c ---- */
 
 /* Loads sallyport.toml when first needed; NULL: the errors were printed. */
 const struct settings *cli_settings(struct cli *c);

@@ -66,8 +66,9 @@ read_question(const struct cli_args *a, struct acl_question *q)
 	if (code != CLI_OK)
 		return code;
 	q->user = cli_get(a, "user");
-	if (q->user == NULL || *q->user == '\0')
-		return cli_fail(CLI_USAGE, "--user is needed");
+	if (q->user == NULL || !str_is_printable(str_from(q->user)) ||
+	    *q->user == '\0')
+		return cli_fail(CLI_USAGE, "--user is needed, printable");
 	if (!addr_parse(&q->source,
 		source != NULL ? str_from(source) : STR("127.0.0.1")))
 		return cli_fail(CLI_USAGE, "--source %s: expected an address",
@@ -83,7 +84,7 @@ read_question(const struct cli_args *a, struct acl_question *q)
 	return CLI_OK;
 }
 
-static void
+static enum cli_exit
 show(const struct cli *c, const struct acl_question *q,
     const struct acl_answer *answer)
 {
@@ -99,19 +100,33 @@ show(const struct cli *c, const struct acl_question *q,
 	    "reason", answer->reason,
 	    "generation", (json_int_t)answer->generation);
 	if (o == NULL)
-		return;
+		return cli_fail(CLI_ERROR, "acld's answer is not UTF-8");
 	if (c->json)
 		out_json(o);
 	else
 		out_members(o);
 	json_decref(o);
+	return CLI_OK;
+}
+
+/* "allow", "block" or "redirect"; NULL: nothing is expected. */
+static enum cli_exit
+read_expected(const struct cli_args *a, const char **out)
+{
+	const char *e = cli_get(a, "expect");
+
+	*out = e;
+	if (e == NULL || strcmp(e, "allow") == 0 || strcmp(e, "block") == 0 ||
+	    strcmp(e, "redirect") == 0)
+		return CLI_OK;
+	return cli_fail(CLI_USAGE, "--expect %s: allow, block or redirect", e);
 }
 
 enum cli_exit
 cmd_acl_test(struct cli *c)
 {
 	const struct settings *s = cli_settings(c);
-	const char *expect = cli_get(&c->args, "expect");
+	const char *expected;
 	struct acl_question q = { 0 };
 	struct acl_answer answer;
 	struct err err = { 0 };
@@ -122,6 +137,8 @@ cmd_acl_test(struct cli *c)
 	if (s == NULL)
 		return CLI_BAD_CONFIG;
 	code = read_question(&c->args, &q);
+	if (code == CLI_OK)
+		code = read_expected(&c->args, &expected);
 	if (code != CLI_OK)
 		return code;
 	address = config_bus_address(s, "acld", "admin_acl");
@@ -134,8 +151,9 @@ cmd_acl_test(struct cli *c)
 	free(address);
 	if (result != 0)
 		return code;
-	show(c, &q, &answer);
-	if (expect != NULL && strcmp(expect, answer.decision) != 0)
-		return CLI_DIFFERENT;
-	return CLI_OK;
+	code = show(c, &q, &answer);
+	if (code == CLI_OK && expected != NULL &&
+	    strcmp(expected, answer.decision) != 0)
+		code = CLI_DIFFERENT;
+	return code;
 }

@@ -96,7 +96,7 @@ cmd_sessions_list(struct cli *c)
 		out_table(json_object_get(page, "items"), columns,
 		    ARRAY_LEN(columns));
 		next = json_string_value(json_object_get(page, "next_cursor"));
-		if (next != NULL)
+		if (next != NULL && str_is_printable(str_from(next)))
 			fprintf(stderr, "more: --cursor %s\n", next);
 	}
 	json_decref(page);

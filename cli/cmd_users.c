@@ -33,20 +33,24 @@ users_path(struct cli *c)
 
 /* ---- the password: from the terminal without echo, or standard input ---- */
 
+/* 1 to 255 bytes up to the end of the line; a NUL is no part of a password. */
 static bool
-read_line(FILE *f, char out[static PASSWORD_MAX + 2])
+read_line(FILE *f, char out[static PASSWORD_MAX + 1])
 {
-	size_t len;
+	size_t len = 0;
+	int byte;
 
-	if (fgets(out, PASSWORD_MAX + 2, f) == NULL)
-		return false;
-	len = strcspn(out, "\n");
+	while ((byte = fgetc(f)) != EOF && byte != '\n') {
+		if (len == PASSWORD_MAX || byte == '\0')
+			return false;
+		out[len++] = (char)byte;
+	}
 	out[len] = '\0';
-	return len > 0 && len <= PASSWORD_MAX;
+	return len > 0;
 }
 
 static bool
-prompt(FILE *tty, const char *what, char out[static PASSWORD_MAX + 2])
+prompt(FILE *tty, const char *what, char out[static PASSWORD_MAX + 1])
 {
 	struct termios before, silent;
 	bool ok;
@@ -65,9 +69,9 @@ prompt(FILE *tty, const char *what, char out[static PASSWORD_MAX + 2])
 }
 
 static enum cli_exit
-ask_twice(char out[static PASSWORD_MAX + 2])
+ask_twice(char out[static PASSWORD_MAX + 1])
 {
-	char again[PASSWORD_MAX + 2] = "";
+	char again[PASSWORD_MAX + 1] = "";
 	FILE *tty = fopen("/dev/tty", "r+e");
 	bool same;
 
@@ -89,7 +93,7 @@ ask_twice(char out[static PASSWORD_MAX + 2])
 static enum cli_exit
 hash_password(struct cli *c, char hash[static PASSHASH_MAX])
 {
-	char password[PASSWORD_MAX + 2] = "";
+	char password[PASSWORD_MAX + 1] = "";
 	enum cli_exit code = CLI_OK;
 	struct err err = { 0 };
 

@@ -104,6 +104,22 @@ out_table(const json_t *rows, const struct out_column *columns, size_t n)
 	free(widths);
 }
 
+static struct cell
+name_cell(const char *name)
+{
+	struct cell c;
+	struct text t = text_on(c.text, sizeof(c.text));
+
+	text_escaped(&t, str_from(name));
+	return c;
+}
+
+static bool
+is_nested(const json_t *v)
+{
+	return json_is_object(v) || json_is_array(v);
+}
+
 void
 out_members(const json_t *object)
 {
@@ -112,16 +128,19 @@ out_members(const json_t *object)
 	size_t width = 0;
 	json_t *o = (json_t *)object;	/* the macro wants it so */
 
-	json_object_foreach(o, name, value)
-		if (cell_width(name) > width)
-			width = cell_width(name);
 	json_object_foreach(o, name, value) {
-		struct cell cell;
+		struct cell cell = name_cell(name);
 
-		if (json_is_object(value) || json_is_array(value))
+		if (!is_nested(value) && cell_width(cell.text) > width)
+			width = cell_width(cell.text);
+	}
+	json_object_foreach(o, name, value) {
+		struct cell cell = name_cell(name);
+
+		if (is_nested(value))
 			continue;
+		print_cell(cell.text, width, false);
 		cell_fill(&cell, value);
-		print_cell(name, width, false);
 		puts(cell.text);
 	}
 }

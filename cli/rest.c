@@ -36,31 +36,35 @@ rest_query(struct text *path, const char *name, const char *value)
 
 /* ---- where, and as whom ---- */
 
+/* http://HOST:PORT, [ADDRESS]:PORT; a path after it is let go. */
 static int
 place_parse(struct place *out, const char *server, struct err *err)
 {
 	static const char scheme[] = "http://";
 	const char *at = server, *colon;
-	size_t len;
+	struct str host, port;
+	uint64_t n;
 
 	if (strncmp(at, scheme, sizeof(scheme) - 1) == 0)
 		at += sizeof(scheme) - 1;
-	colon = strrchr(at, ':');
+	host = (struct str){ at, strcspn(at, "/") };
+	colon = memrchr(host.ptr, ':', host.len);
 	if (colon == NULL)
-		return err_set(err,
-		    "--server %s: expected http://HOST:PORT", server);
-	len = (size_t)(colon - at);
-	if (len >= 2 && at[0] == '[' && at[len - 1] == ']') {
-		at++;
-		len -= 2;
-	}
-	if (len == 0 ||
-	    !str_copy(out->host, sizeof(out->host), (struct str){ at, len }) ||
-	    !str_copy(out->port, sizeof(out->port),
-		(struct str){ colon + 1, strcspn(colon + 1, "/") }))
-		return err_set(err,
-		    "--server %s: expected http://HOST:PORT", server);
+		goto fail;
+	port = (struct str){ colon + 1,
+		(size_t)(host.ptr + host.len - colon - 1) };
+	host.len = (size_t)(colon - host.ptr);
+	if (host.len >= 2 && at[0] == '[' && at[host.len - 1] == ']')
+		host = (struct str){ at + 1, host.len - 2 };
+	else if (memchr(host.ptr, ':', host.len) != NULL)
+		goto fail;
+	if (host.len == 0 || !str_to_u64(port, 65535, &n) || n == 0 ||
+	    !str_copy(out->host, sizeof(out->host), host) ||
+	    !str_copy(out->port, sizeof(out->port), port))
+		goto fail;
 	return 0;
+fail:
+	return err_set(err, "--server %s: expected http://HOST:PORT", server);
 }
 
 static enum cli_exit
@@ -110,7 +114,8 @@ token_of(struct cli *c, char out[static TOKEN_MAX])
 		fclose(f);
 		out[strcspn(out, "\r\n")] = '\0';
 	}
-	if (!str_is_printable(str_from(out)) || strchr(out, ' ') != NULL)
+	if (*out == '\0' || !str_is_printable(str_from(out)) ||
+	    strchr(out, ' ') != NULL)
 		return cli_fail(CLI_DENIED, "that is not a token");
 	return CLI_OK;
 }
@@ -141,7 +146,7 @@ dial(const struct place *at)
 
 			close(fd);
 			fd = -1;
-			errno = e;
+			errno = e == EINPROGRESS ? ETIMEDOUT : e;
 		}
 	}
 	freeaddrinfo(list);
@@ -197,7 +202,8 @@ exchange(const struct place *at, const char *path, const char *token,
 	secret_wipe(request.ptr, request.len);
 	bytes_fini(&request);
 	close(fd);
-	errno = e;
+	/* As the socket's time-out says it. */
+	errno = e == EAGAIN ? ETIMEDOUT : e;
 	return ok;
 }
 
@@ -219,12 +225,26 @@ status_of(struct str answer, struct str *body)
 	return (int)status;
 }
 
+/* The member's text, escaped: it goes to a terminal. */
+static const char *
+member_text(char array[static 512], const json_t *o, const char *member)
+{
+	const json_t *v = json_object_get(o, member);
+	struct text t = text_on(array, 512);
+
+	if (!json_is_string(v))
+		return NULL;
+	text_escaped(&t,
+	    (struct str){ json_string_value(v), json_string_length(v) });
+	return array;
+}
+
 static enum cli_exit
 explain(int status, const json_t *problem)
 {
-	const char *title = json_string_value(json_object_get(problem, "title"));
-	const char *detail =
-	    json_string_value(json_object_get(problem, "detail"));
+	char title_array[512], detail_array[512];
+	const char *title = member_text(title_array, problem, "title");
+	const char *detail = member_text(detail_array, problem, "detail");
 	enum cli_exit code = status == 404 ? CLI_NOT_FOUND :
 	    status == 401 || status == 403 ? CLI_DENIED :
 	    status == 409		   ? CLI_CONFLICT :
