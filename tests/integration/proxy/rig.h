@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rig: a real sallyport-proxy in a directory of its own, its peers played
+ * (tests/unit/proxy/peers.h), targets on loopback, clients that speak SOCKS
+ * byte by byte. Ports are free ones; waits end after PEERS_WAIT_MS with a
+ * failed test. When a rig ends, the proxy must exit with 0 after SIGTERM, and
+ * the records must be whole: no hole, END last. One thread.
+ */
+#ifndef TESTS_INTEGRATION_PROXY_RIG_H
+#define TESTS_INTEGRATION_PROXY_RIG_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sys/types.h>
+
+#include "net/addr.h"
+#include "peers.h"
+
+/* The binary; set by main. */
+extern const char *rig_binary;
+
+struct rig {
+	struct peers *peers;
+	pid_t pid;			/* 0: not running */
+	struct endpoint listen, listen6;
+	int target, target6;		/* listening */
+	struct endpoint target_at, target6_at;
+	bool recorded;			/* sessiond is played */
+};
+
+/* cmocka's setup and teardown; setup makes everything but the process. */
+int rig_setup(void **state);
+int rig_teardown(void **state);
+
+/* Adds lines to the [proxy] table of the file, e.g. "workers = 2\n"; what was
+ * added before is forgotten. */
+void rig_configure(struct rig *r, const char *lines);
+/* Starts the proxy, `set` being "proxy.key=value" up to NULL, or NULL. */
+void rig_spawn(struct rig *r, const char *const *set);
+/* Starts all peers and the proxy, and waits until it is ready and has heard
+ * the policy. */
+void rig_start(struct rig *r, const char *const *set);
+void rig_signal(struct rig *r, int sig);
+/* Waits for the end; exit code, or 128 + signal. */
+int rig_wait_exit(struct rig *r);
+/* Runs a second one with that address; exit code. `words` gets its stderr. */
+int rig_run_other(struct rig *r, const struct endpoint *listen, char *words,
+    size_t size);
+/* What it has written to stderr; free() it. */
+char *rig_log(const struct rig *r);
+void rig_wait_log(struct rig *r, const char *text);
+
+/* Value of a line of /metrics, e.g. "proxy_records_total" or
+ * "bus_connected{socket=\"auth\"}"; 0 when there is no such line. */
+int64_t rig_metric(struct rig *r, const char *name);
+void rig_wait_metric(struct rig *r, const char *name, int64_t value);
+/* Until at least that. */
+void rig_wait_metric_from(struct rig *r, const char *name, int64_t value);
+/* Is /readyz 200? */
+bool rig_is_ready(struct rig *r);
+/* Open descriptors of the process. */
+size_t rig_descriptors(const struct rig *r);
+/* CPU time used so far, ms. */
+uint64_t rig_cpu_ms(const struct rig *r);
+
+/* ---- sockets ---- */
+
+/* Accepts the next connection to a target. */
+int rig_accept(int target);
+/* A client's connection to the proxy, from any local address if `from` is
+ * NULL. */
+int rig_connect(struct rig *r, const char *from);
+int rig_connect_to(const struct endpoint *to, const char *from);
+void rig_send(int fd, const void *p, size_t len);
+#define rig_send_lit(fd, literal) rig_send(fd, literal, sizeof(literal) - 1)
+/* Exactly these bytes come next. */
+void rig_expect(int fd, const void *p, size_t len);
+#define rig_expect_lit(fd, literal) \
+	rig_expect(fd, literal, sizeof(literal) - 1)
+enum rig_end { RIG_FIN, RIG_RESET };
+/* Nothing comes but the end; which. */
+enum rig_end rig_expect_end(int fd);
+/* Nothing may be there to read now. */
+void rig_expect_silence(int fd);
+void rig_reset(int fd);		/* closes with RST */
+
+/* ---- SOCKS ---- */
+
+/* Greeting and login; waits for neither answer. */
+void rig_send_login(int fd, const char *user, const char *password);
+/* As above, and it succeeds. */
+void rig_login(int fd, const char *user);
+/* A request: by address, or by name. */
+void rig_request(int fd, const struct endpoint *to);
+void rig_request_name(int fd, const char *name, uint16_t port);
+/* The ten bytes of a failure (case 40). */
+void rig_expect_refusal(int fd, uint8_t code);
+/* The reply of success; BND. */
+struct endpoint rig_expect_success(int fd);
+/* All of it to the IPv4 target; `target` gets the other end. */
+int rig_session(struct rig *r, const char *user, int *target);
+
+#endif
