@@ -8,7 +8,6 @@
 #include "msg/bus.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +38,11 @@ struct bus {
 	struct bus_options options;
 	char *address, *name;
 	const char *path;	/* within address; NULL: tcp */
-	_Atomic unsigned peers;	/* of a listener */
+	struct {
+		uint32_t id;
+		bool started;	/* messages flow */
+	} pipes[BUS_PEERS_MAX];		/* guarded by m */
+	unsigned n_pipes, n_started;	/* guarded by m */
 	struct listening *listening;
 	struct redial *redial;	/* NULL: listens */
 	pthread_mutex_t m;
@@ -83,19 +86,73 @@ address_check(struct bus *b, struct err *err)
 	return err_set(err, "%s: expected ipc://PATH or tcp:// on loopback", a);
 }
 
-/*
- * All of these run on nng's threads. REM_POST comes once for each ADD_PRE,
- * also for a pipe that is closed in ADD_PRE and never carries anything.
- */
+/* --- The pipes. All of this runs on nng's threads, and under m. --- */
+
+static unsigned
+pipe_index(const struct bus *b, nng_pipe pipe)
+{
+	unsigned i = 0;
+
+	while (i < b->n_pipes && b->pipes[i].id != pipe.id)
+		i++;
+	return i;
+}
+
+static bool
+pipe_enter(struct bus *b, nng_pipe pipe)
+{
+	if (!b->options.listen)
+		b->n_pipes = b->n_started = 0;	/* it has one at most */
+	if (b->n_pipes == BUS_PEERS_MAX)
+		return false;
+	b->pipes[b->n_pipes].id = (uint32_t)pipe.id;
+	b->pipes[b->n_pipes++].started = false;
+	return true;
+}
+
+/* Not for a pipe that went away before this was told. */
 static void
-on_client_add(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+pipe_start(struct bus *b, nng_pipe pipe)
+{
+	unsigned i = pipe_index(b, pipe);
+
+	if (i == b->n_pipes)
+		return;
+	b->pipes[i].started = true;
+	b->n_started++;
+	if (b->redial != NULL)
+		redial_on_add(b->redial, &pipe);
+}
+
+/* Did messages flow? */
+static bool
+pipe_leave(struct bus *b, nng_pipe pipe)
+{
+	unsigned i = pipe_index(b, pipe);
+	bool started;
+
+	if (i == b->n_pipes)
+		return false;
+	started = b->pipes[i].started;
+	b->n_started -= started;
+	b->pipes[i] = b->pipes[--b->n_pipes];
+	if (b->redial != NULL)
+		redial_on_remove(b->redial, &pipe);
+	return started;
+}
+
+static void
+on_pipe_new(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 {
 	struct bus *b = arg;
-	unsigned peers = atomic_fetch_add(&b->peers, 1) + 1;
+	bool entered;
 
 	(void)ev;
+	pthread_mutex_lock(&b->m);
+	entered = pipe_enter(b, pipe);
+	pthread_mutex_unlock(&b->m);
 	listening_on_add(b->listening);
-	if (peers <= BUS_PEERS_MAX)
+	if (entered)
 		return;
 	log_warn(NULL, "bus_peer_refused", log_str("socket", b->name),
 	    log_u64("limit", BUS_PEERS_MAX));
@@ -103,34 +160,47 @@ on_client_add(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 }
 
 static void
-on_client_remove(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+on_pipe_started(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 {
 	struct bus *b = arg;
 
-	(void)pipe;
 	(void)ev;
-	atomic_fetch_sub(&b->peers, 1);
+	pthread_mutex_lock(&b->m);
+	pipe_start(b, pipe);
+	pthread_mutex_unlock(&b->m);
+	if (!b->options.listen)
+		log_info(NULL, "bus_connected", log_str("socket", b->name));
 }
 
 static void
-on_server_add(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+on_pipe_gone(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 {
 	struct bus *b = arg;
+	bool started;
 
 	(void)ev;
-	redial_on_add(b->redial, &pipe);
-	log_info(NULL, "bus_connected", log_str("socket", b->name));
+	pthread_mutex_lock(&b->m);
+	started = pipe_leave(b, pipe);
+	pthread_mutex_unlock(&b->m);
+	if (started && !b->options.listen)
+		log_info(NULL, "bus_disconnected", log_str("socket", b->name));
 }
 
-static void
-on_server_remove(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+static int
+notify(struct bus *b)
 {
-	struct bus *b = arg;
+	int rv;
 
-	(void)ev;
-	redial_on_remove(b->redial, &pipe);
-	log_info(NULL, "bus_disconnected", log_str("socket", b->name));
+	if ((rv = nng_pipe_notify(b->socket, NNG_PIPE_EV_ADD_PRE, on_pipe_new,
+	    b)) == 0 &&
+	    (rv = nng_pipe_notify(b->socket, NNG_PIPE_EV_ADD_POST,
+	    on_pipe_started, b)) == 0)
+		rv = nng_pipe_notify(b->socket, NNG_PIPE_EV_REM_POST,
+		    on_pipe_gone, b);
+	return rv;
 }
+
+/* --- Making a socket. --- */
 
 static int
 socket_open(struct bus *b)
@@ -192,11 +262,7 @@ set_options(struct bus *b, struct err *err)
 	    (rv = nng_socket_set_ms(b->socket, NNG_OPT_RECONNMAXT,
 	    (nng_duration)max)) != 0 ||
 	    (rv = set_role_options(b)) != 0 ||
-	    (rv = nng_pipe_notify(b->socket, NNG_PIPE_EV_ADD_PRE,
-	    b->options.listen ? on_client_add : on_server_add, b)) != 0 ||
-	    (rv = nng_pipe_notify(b->socket, NNG_PIPE_EV_REM_POST,
-	    b->options.listen ? on_client_remove : on_server_remove,
-	    b)) != 0)
+	    (rv = notify(b)) != 0)
 		return fail(b, "cannot set up a socket", rv, err);
 	return b->options.listen ? 0 : redial_new(&b->redial, &b->socket,
 	    b->address, b->path, max < TICK_MIN_MS ? TICK_MIN_MS : max, err);
@@ -254,12 +320,19 @@ bus_socket(const struct bus *b)
 }
 
 unsigned
-bus_peers(const struct bus *b)
+bus_peers(struct bus *b)
 {
+	unsigned n;
+
 	if (b->redial != NULL)
 		return redial_connected(b->redial) ? 1 : 0;
-	return atomic_load(&b->peers);
+	pthread_mutex_lock(&b->m);
+	n = b->n_started;
+	pthread_mutex_unlock(&b->m);
+	return n;
 }
+
+/* --- Closing it. --- */
 
 static void *
 run_close(void *arg)

@@ -46,8 +46,8 @@ int bus_start(struct bus *b, struct err *err) MUST_CHECK;
 bool bus_nng_is_older(int major, int minor);
 /* Valid until bus_free. */
 const struct nng_socket_s *bus_socket(const struct bus *b);
-/* Connected at the moment. */
-unsigned bus_peers(const struct bus *b);
+/* Connected at the moment, and reached by what is sent. */
+unsigned bus_peers(struct bus *b);
 /* Ends whatever is under way on contexts of the socket with NNG_ECLOSED, and
  * comes back within 2 s; may be called twice. */
 void bus_close(struct bus *b);

@@ -24,7 +24,7 @@
 enum phase { PHASE_IDLE, PHASE_SENDING, PHASE_RECEIVING };
 
 struct exchange {
-	const struct bus *bus;
+	struct bus *bus;
 	size_t max_message;
 	uint32_t unconnected_ms;
 	exchange_finished_fn *finished;
@@ -49,7 +49,7 @@ struct exchange {
 static void on_event(void *arg);
 
 int
-exchange_new(struct exchange **out, const struct bus *bus,
+exchange_new(struct exchange **out, struct bus *bus,
     const struct rpc_client_options *o, exchange_finished_fn *finished,
     void *arg, struct err *err)
 {

@@ -26,7 +26,7 @@ struct exchange_request {
  * is idle then. */
 typedef void exchange_finished_fn(void *arg);
 
-int exchange_new(struct exchange **out, const struct bus *bus,
+int exchange_new(struct exchange **out, struct bus *bus,
     const struct rpc_client_options *o, exchange_finished_fn *finished,
     void *arg, struct err *err) MUST_CHECK;
 /* The same on the socket of `c` (in rpc_client.c). */

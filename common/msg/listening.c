@@ -116,7 +116,7 @@ run_guard(void *arg)
 	struct listening *l = arg;
 	unsigned misses = 0;
 
-	while (!wait_ms(l, (unsigned long)-1, PERIOD_MS)) {
+	while (!wait_ms(l, (unsigned long)-1, misses == 0 ? PERIOD_MS : 0)) {
 		misses = answers(l) ? 0 : misses + 1;
 		if (misses >= MISSES_MAX) {
 			replace(l);

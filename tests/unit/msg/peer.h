@@ -67,6 +67,10 @@ enum { SP_PUB = 0x20, SP_SUB = 0x21, SP_REQ = 0x30, SP_REP = 0x31 };
 /* Connect or accept with the handshake; the descriptor gives up on a read
  * after PEER_PATIENCE_MS. */
 int sp_connect(const char *path, uint8_t protocol);
+/* Connects and is gone. */
+void sp_hang_up(const char *path);
+/* Says this instead of a greeting, and waits until it is closed on. */
+void sp_shout(const char *path, const void *p, size_t n);
 int sp_listen(const char *path);
 int sp_accept(int listener, uint8_t protocol);
 /* A frame of `len` bytes by its header, followed by `n` bytes. */
