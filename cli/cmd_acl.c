@@ -66,9 +66,10 @@ read_question(const struct cli_args *a, struct acl_question *q)
 	if (code != CLI_OK)
 		return code;
 	q->user = cli_get(a, "user");
-	if (q->user == NULL || !str_is_printable(str_from(q->user)) ||
-	    *q->user == '\0')
-		return cli_fail(CLI_USAGE, "--user is needed, printable");
+	if (q->user == NULL || *q->user == '\0')
+		return cli_fail(CLI_USAGE, "--user is needed");
+	if (!str_is_utf8(str_from(q->user)))
+		return cli_fail(CLI_USAGE, "--user: expected UTF-8");
 	if (!addr_parse(&q->source,
 		source != NULL ? str_from(source) : STR("127.0.0.1")))
 		return cli_fail(CLI_USAGE, "--source %s: expected an address",

@@ -77,6 +77,16 @@ list_path(struct cli *c, struct text *path)
 	return CLI_OK;
 }
 
+static void
+tell_next(const char *cursor)
+{
+	char array[512];
+	struct text t = text_on(array, sizeof(array));
+
+	text_escaped(&t, str_from(cursor));
+	fprintf(stderr, "more: --cursor %s\n", array);
+}
+
 enum cli_exit
 cmd_sessions_list(struct cli *c)
 {
@@ -96,8 +106,8 @@ cmd_sessions_list(struct cli *c)
 		out_table(json_object_get(page, "items"), columns,
 		    ARRAY_LEN(columns));
 		next = json_string_value(json_object_get(page, "next_cursor"));
-		if (next != NULL && str_is_printable(str_from(next)))
-			fprintf(stderr, "more: --cursor %s\n", next);
+		if (next != NULL)
+			tell_next(next);
 	}
 	json_decref(page);
 	return CLI_OK;
