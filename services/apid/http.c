@@ -2,9 +2,12 @@
 #include "apid/http.h"
 
 #include <civetweb.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -13,6 +16,7 @@
 
 #define WORKER_THREAD 1		/* Civetweb's thread_type */
 #define HEADERS_MAX MG_MAX_HEADERS
+#define KNOCK_NS 20000000
 
 struct http {
 	struct api *api;
@@ -278,6 +282,56 @@ http_addresses(const struct http *h, struct endpoint *out, size_t max)
 	return n;
 }
 
+/* ---- the end ---- */
+
+/* Civetweb's accepting thread looks for the end only every 2 s, or when
+ * somebody knocks. */
+struct knocker {
+	const struct http *h;
+	atomic_bool done;
+};
+
+static void
+knock(const struct endpoint *at)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(at, &sa);
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	(void)!connect(fd, (struct sockaddr *)&sa, len);
+	close(fd);
+}
+
+static void *
+run_knocker(void *arg)
+{
+	const struct timespec pause = { 0, KNOCK_NS };
+	struct knocker *k = arg;
+
+	while (!atomic_load(&k->done)) {
+		nanosleep(&pause, NULL);
+		for (size_t i = 0; i < k->h->at.n; i++)
+			knock(&k->h->at.v[i]);
+	}
+	return NULL;
+}
+
+static void
+stop_civetweb(struct http *h)
+{
+	struct knocker k = { .h = h };
+	pthread_t thread;
+	bool knocking = pthread_create(&thread, NULL, run_knocker, &k) == 0;
+
+	mg_stop(h->context);
+	atomic_store(&k.done, true);
+	if (knocking)
+		pthread_join(thread, NULL);
+}
+
 void
 http_stop(struct http **hp)
 {
@@ -286,7 +340,7 @@ http_stop(struct http **hp)
 	if (h == NULL)
 		return;
 	if (h->context != NULL)
-		mg_stop(h->context);
+		stop_civetweb(h);
 	mg_exit_library();
 	free(h->at.v);
 	free(h);

@@ -253,6 +253,18 @@ slow_clients_do_not_reach_the_admin_port(void **state)
 }
 
 static void
+it_stops_at_once(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	daemon_start(&d);
+	began = clock_mono_ms();
+	assert_int_equal(daemon_end(&d, SIGTERM), 0);
+	assert_true(clock_mono_ms() - began < 1500);
+}
+
+static void
 it_stops_soon_with_a_client_that_hangs(void **state)
 {
 	uint64_t began;
@@ -486,6 +498,7 @@ main(int argc, char **argv)
 		TEST(hostile_requests_are_refused),
 		TEST(big_requests_are_refused),
 		TEST(slow_clients_do_not_reach_the_admin_port),
+		TEST(it_stops_at_once),
 		TEST(it_stops_soon_with_a_client_that_hangs),
 		TEST(all_pages_are_the_whole),
 		TEST(it_starts_without_a_database_and_heals),
