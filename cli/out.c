@@ -20,8 +20,10 @@ cell_fill(struct cell *c, const json_t *v)
 
 	switch (v == NULL ? JSON_NULL : json_typeof(v)) {
 	case JSON_STRING:
-		text_escaped(&t, (struct str){ json_string_value(v),
-		    json_string_length(v) });
+		/* An empty cell would shift the row for awk and cut. */
+		text_escaped(&t, json_string_length(v) == 0 ? STR("-") :
+			(struct str){ json_string_value(v),
+			    json_string_length(v) });
 		break;
 	case JSON_INTEGER:
 		text_fmt(&t, "%" JSON_INTEGER_FORMAT, json_integer_value(v));

@@ -47,6 +47,9 @@ test_table(void **state)
 		{ "[{\"name\":[1],\"host\":{\"a\":1},\"n\":-3}]",
 		    "NAME  WHERE  N\n"
 		    "-     -      -3\n" },
+		{ "[{\"name\":\"\",\"host\":\"\",\"ip\":\"i\",\"n\":0}]",
+		    "NAME  WHERE  N\n"
+		    "-     -      0\n" },
 		/* Two bytes, one column. */
 		{ "[{\"name\":\"\\u00e4\\u00f6\\u00fcxy\",\"host\":\"h\"}]",
 		    "NAME   WHERE  N\n"

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/* The binary itself: usage, users, configuration, completion, sessions. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli.h"
+#include "crypt/passhash.h"
+#include "ctl.h"
+#include "http_peer.h"
+#include "users/users_file.h"
+
+#define PASSWORD "correct horse"
+#define ADD "users add --file users.toml --password-stdin "
+
+static int
+setup(void **state)
+{
+	*state = xcalloc(1, sizeof(struct ctl));
+	ctl_init(*state);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	ctl_fini(*state);
+	free(*state);
+	return 0;
+}
+
+/* ---- usage ---- */
+
+static void
+test_help(void **state)
+{
+	struct ctl *c = *state;
+
+	for (const struct cli_command *k = cli_commands; k->noun != NULL; k++) {
+		char *line = xasprintf("%s %s --help", k->noun, k->verb);
+
+		ctl_expect(c, CLI_OK, line, NULL);
+		assert_non_null(strstr(c->out, k->help));
+		assert_string_equal(c->err, "");
+		for (const struct cli_option *o = k->options; o->name != NULL;
+		     o++)
+			assert_non_null(strstr(c->out, o->name));
+		ctl_expect(c, CLI_OK, "--help", NULL);
+		assert_non_null(strstr(c->out, k->help));
+		free(line);
+	}
+}
+
+static void
+test_usage(void **state)
+{
+	static const struct {
+		const char *line, *says;
+	} cases[] = {
+		{ "", "usage: sallyctl" },
+		{ "users", "usage: sallyctl" },
+		{ "users drop bob", "no command \"users drop\"" },
+		{ "nothing here", "no command \"nothing here\"" },
+		{ "users add", "expected USER" },
+		{ "users add a b", "expected USER" },
+		{ "users list more", "expected no argument" },
+		{ "users list --fil x", "did you mean --file?" },
+		{ "users list -o xml", "--output xml: expected table or json" },
+		{ "users list -o", "--output needs a value" },
+		{ "users add bob --file u.toml", "no terminal" },
+		{ "config validate", "--file is needed" },
+		{ "sessions show ../x", "not a session's id" },
+		{ "sessions list --last soon", "expected a time" },
+		{ "sessions stats --window 0s", "expected a time" },
+	};
+	struct ctl *c = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		ctl_expect(c, CLI_USAGE, cases[i].line, NULL);
+		assert_non_null(strstr(c->err, cases[i].says));
+		assert_string_equal(c->out, "");
+	}
+	ctl_expect(c, CLI_OK, "--version", NULL);
+	assert_string_equal(c->out, "sallyctl " SALLYPORT_VERSION "\n");
+}
+
+/* ---- users ---- */
+
+/* The hash in users.toml is of that password, and of no other. */
+static void
+assert_password(const struct ctl *c, const char *user, const char *password)
+{
+	char *path = xasprintf("%s/users.toml", c->dir);
+	struct users_notes notes = { 0 };
+	struct users_file *f = NULL;
+	const struct user *u;
+
+	assert_int_equal(users_file_load(&f, path, &notes), 0);
+	u = users_file_find(f, str_from(user));
+	assert_non_null(u);
+	assert_int_equal(passhash_verify(str_from(password), u->hash),
+	    PASSHASH_RIGHT);
+	assert_int_equal(passhash_verify(STR("another"), u->hash),
+	    PASSHASH_WRONG);
+	users_notes_fini(&notes);
+	users_file_free(&f);
+	free(path);
+}
+
+static void
+assert_unsaid(const struct ctl *c)
+{
+	char *file = ctl_read(c, "users.toml");
+
+	assert_null(strstr(c->out, PASSWORD));
+	assert_null(strstr(c->err, PASSWORD));
+	assert_null(strstr(file, PASSWORD));
+	free(file);
+}
+
+static void
+test_users(void **state)
+{
+	struct ctl *c = *state;
+	char *before, *after;
+
+	ctl_expect(c, CLI_OK, ADD "bob --group staff --group=ops",
+	    PASSWORD "\n");
+	assert_string_equal(c->out, "bob: added\n");
+	assert_unsaid(c);
+	assert_password(c, "bob", PASSWORD);
+
+	ctl_expect(c, CLI_CONFLICT, ADD "bob", "other\n");
+	ctl_expect(c, CLI_OK, ADD "eve", "no end of line");
+	assert_password(c, "eve", "no end of line");
+	ctl_expect(c, CLI_OK, "users list --file users.toml", NULL);
+	assert_string_equal(c->out,
+	    "USER  GROUPS     ENABLED  EXPIRES\n"
+	    "bob   staff,ops  yes      -\n"
+	    "eve   -          yes      -\n");
+
+	ctl_expect(c, CLI_OK,
+	    "users passwd bob --file users.toml --password-stdin", "changed\n");
+	assert_password(c, "bob", "changed");
+	ctl_expect(c, CLI_NOT_FOUND,
+	    "users passwd joe --file users.toml --password-stdin", "x\n");
+
+	before = ctl_read(c, "users.toml");
+	ctl_expect(c, CLI_ERROR, "users delete bob --file users.toml", "y\n");
+	after = ctl_read(c, "users.toml");
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	ctl_expect(c, CLI_OK, "users delete bob --yes --file users.toml", NULL);
+	ctl_expect(c, CLI_NOT_FOUND,
+	    "users delete bob --yes --file users.toml", NULL);
+	ctl_expect(c, CLI_OK, "-o json users list --file users.toml", NULL);
+	assert_string_equal(c->out,
+	    "[\n  {\n    \"username\": \"eve\",\n    \"groups\": \"\",\n"
+	    "    \"enabled\": true,\n    \"expires\": null\n  }\n]\n");
+}
+
+/* The path comes from the configuration where --file does not say it. */
+static void
+test_users_configured(void **state)
+{
+	struct ctl *c = *state;
+	char *toml = xasprintf("[authd]\nusers_file = \"%s/users.toml\"\n",
+	    c->dir);
+
+	ctl_write(c, "sallyport.toml", toml);
+	free(toml);
+	ctl_expect(c, CLI_OK, "--config sallyport.toml users add bob "
+	    "--password-stdin", PASSWORD "\n");
+	assert_password(c, "bob", PASSWORD);
+	ctl_write(c, "sallyport.toml", "[authd]\nusers_fil = \"x\"\n");
+	ctl_expect(c, CLI_BAD_CONFIG, "users list --config sallyport.toml",
+	    NULL);
+	assert_non_null(strstr(c->err, "users_fil"));
+}
+
+static void
+test_users_bad(void **state)
+{
+	char long_line[300];
+	struct ctl *c = *state;
+
+	memset(long_line, 'x', 256);
+	strcpy(long_line + 256, "\n");
+	ctl_expect(c, CLI_ERROR, ADD "bob", long_line);
+	ctl_expect(c, CLI_ERROR, ADD "bob", "");
+	ctl_expect(c, CLI_ERROR, ADD "bob", "\n" PASSWORD "\n");
+	ctl_expect(c, CLI_OK, ADD "bob", long_line + 1);
+	ctl_expect(c, CLI_USAGE, ADD "b\tb", PASSWORD "\n");
+	ctl_expect(c, CLI_USAGE, ADD "ann --group a\tb", PASSWORD "\n");
+	ctl_write(c, "users.toml", "[[users]\n");
+	ctl_expect(c, CLI_BAD_CONFIG, ADD "ann", PASSWORD "\n");
+	assert_non_null(strstr(c->err, "users.toml:1:"));
+	ctl_expect(c, CLI_BAD_CONFIG, "users list --file users.toml", NULL);
+	assert_non_null(strstr(c->err, "users.toml:1:"));
+	ctl_expect(c, CLI_ERROR, "users add bob --password-stdin "
+	    "--file missing/users.toml", PASSWORD "\n");
+}
+
+/* ---- configuration ---- */
+
+static void
+test_validate(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} bad[] = {
+		{ "[proxy]\nlisen = \"127.0.0.1:1\"\n", "x.toml:2:1:" },
+		{ "[proxy]\nlisten = 7\n", "x.toml:2:" },
+		{ "[proxy\n", "x.toml:1:" },
+	};
+	struct ctl *c = *state;
+
+	ctl_write(c, "x.toml", "[log]\nlevel = \"info\"\n");
+	ctl_expect(c, CLI_OK, "config validate --file x.toml", NULL);
+	assert_string_equal(c->out, "x.toml: valid\n");
+	ctl_expect(c, CLI_OK, "--config x.toml config validate", NULL);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		ctl_write(c, "x.toml", bad[i].text);
+		ctl_expect(c, CLI_BAD_CONFIG, "config validate --file x.toml",
+		    NULL);
+		assert_non_null(strstr(c->err, bad[i].says));
+		assert_string_equal(c->out, "");
+	}
+	ctl_expect(c, CLI_BAD_CONFIG, "config validate --file none.toml", NULL);
+	assert_non_null(strstr(c->err, "none.toml"));
+}
+
+/* What `sample` prints is a valid file, and `show` shows where from. */
+static void
+test_sample(void **state)
+{
+	struct ctl *c = *state;
+	char *sample;
+
+	ctl_expect(c, CLI_OK, "config sample", NULL);
+	sample = xstrdup(c->out);
+	ctl_write(c, "sample.toml", sample);
+	free(sample);
+	ctl_expect(c, CLI_OK, "config validate --file sample.toml", NULL);
+	assert_string_equal(c->err, "");
+	ctl_write(c, "x.toml", "[log]\nlevel = \"debug\"\n");
+	ctl_expect(c, CLI_OK, "config show --config x.toml", NULL);
+	assert_non_null(strstr(c->out, "debug"));
+}
+
+/* ---- completion, by bash itself ---- */
+
+static void
+test_completion(void **state)
+{
+	static const struct {
+		const char *typed, *has, *has_not;
+	} cases[] = {
+		{ "us", "users", "acl" },
+		{ "''", "sessions", "list" },
+		{ "users pa", "passwd", "add" },
+		{ "users ''", "delete", "validate" },
+		{ "users add --pass", "--password-stdin", "--group" },
+		{ "acl test --", "--expect", "--active" },
+		{ "acl test --user bob --c", "--config", "--user" },
+	};
+	struct ctl *c = *state;
+
+	ctl_expect(c, CLI_OK, "completion bash", NULL);
+	ctl_write(c, "completion", c->out);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *command = xasprintf("cd %s && bash -n completion && "
+		    "bash -c '. ./completion; COMP_WORDS=(sallyctl '\"%s\"'); "
+		    "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _sallyctl; "
+		    "echo \" ${COMPREPLY[*]} \"' >reply", c->dir,
+		    cases[i].typed);
+		char *has = xasprintf(" %s ", cases[i].has);
+		char *has_not = xasprintf(" %s ", cases[i].has_not);
+		char *reply;
+
+		assert_int_equal(system(command), 0);
+		reply = ctl_read(c, "reply");
+		assert_non_null(strstr(reply, has));
+		assert_null(strstr(reply, has_not));
+		free(command);
+		free(has);
+		free(has_not);
+		free(reply);
+	}
+}
+
+/* ---- sessions ---- */
+
+#define OK "HTTP/1.1 200 OK\r\n\r\n"
+
+/* Asks a peer that answers with `answer`; `asked` is the path it must see. */
+static void
+expect_asked(struct ctl *c, int code, const char *options, const char *answer,
+    const char *asked)
+{
+	struct http_peer p;
+	char *line, *request;
+
+	http_peer_start(&p, answer, HTTP_PEER_CLOSE);
+	line = xasprintf("%s --server %s", options, p.server);
+	request = xasprintf("GET %s HTTP/1.0\r\n", asked);
+	ctl_expect(c, code, line, NULL);
+	http_peer_stop(&p);
+	assert_int_equal(strncmp(p.request, request, strlen(request)), 0);
+	free(line);
+	free(request);
+}
+
+static void
+test_sessions(void **state)
+{
+	static const char page[] = OK "{\"items\":[{\"user\":\"bob\","
+	    "\"dest_host\":null,\"dest_ip\":\"192.0.2.9\",\"dest_port\":80}],"
+	    "\"next_cursor\":\"abc\"}";
+	struct ctl *c = *state;
+
+	expect_asked(c, CLI_OK, "sessions list --active", OK "{\"items\":[]}",
+	    "/api/sessions/active");
+	assert_string_equal(c->out, "nothing\n");
+	expect_asked(c, CLI_OK, "sessions list --user b&b --last 90m --limit 5 "
+	    "--dest-ip 10.0.0.0/8 --cursor x=y", page,
+	    "/api/sessions/history?hours=2&user=b%26b&dest_ip=10.0.0.0%2F8"
+	    "&limit=5&cursor=x%3Dy");
+	assert_non_null(strstr(c->out, "192.0.2.9"));
+	assert_string_equal(c->err, "more: --cursor abc\n");
+	expect_asked(c, CLI_OK, "sessions stats --window 1d",
+	    OK "{\"total_sessions\":3,\"top_users\":[{\"user\":\"bob\"}]}",
+	    "/api/sessions/stats?window_hours=24");
+	assert_non_null(strstr(c->out, "total_sessions  3\n"));
+	expect_asked(c, CLI_OK, "sessions show 0a-1 -o json",
+	    OK "{\"user\":\"bob\"}", "/api/sessions/0a-1");
+	assert_string_equal(c->out, "{\n  \"user\": \"bob\"\n}\n");
+	expect_asked(c, CLI_NOT_FOUND, "sessions show 0a-1",
+	    "HTTP/1.1 404 N\r\n\r\n{\"title\":\"Not found\"}",
+	    "/api/sessions/0a-1");
+	expect_asked(c, CLI_DENIED, "sessions list",
+	    "HTTP/1.1 401 N\r\n\r\n{\"title\":\"No\"}",
+	    "/api/sessions/history");
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_help, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_users, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_users_configured, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_users_bad, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_validate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sample, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_completion, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
+	};
+
+	if (argc != 2 || !ctl_set_binary(argv[1]))
+		return 2;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
