@@ -145,8 +145,10 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	n = stream_read(&c->client, h->in + h->in_len,
 	    sizeof(h->in) - h->in_len);
 	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			conn_close(c, CLOSE_client_gone);
+		if (errno == EAGAIN || errno == EINTR)
+			return;
+		conn_record_gone(c);
+		conn_close(c, CLOSE_NONE);
 		return;
 	}
 	if (n == 0)
@@ -386,10 +388,9 @@ conn_close(struct conn *c, enum close_reason reason)
 	handshake_free(c);
 	stream_close(&c->client, false);
 	conn_asked(c);
-	if (c->identity != NULL) {
+	if (c->counted)
 		tally_give(&w->users, c->identity->user);
-		identity_unref(&c->identity);
-	}
+	identity_unref(&c->identity);
 	free(c->opened);
 	c->opened = NULL;
 	atomic_fetch_sub_explicit(&w->proxy->connections, 1,

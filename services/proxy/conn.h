@@ -104,6 +104,7 @@ struct conn {
 	uint8_t *opened;	/* body of the OPEN record, NULL: none */
 	uint16_t opened_len;
 	uint16_t reason;	/* enum close_reason; CLOSE_NONE: running */
+	bool counted;		/* among its user's sessions */
 	struct id id;
 	uint64_t accepted_us;	/* boot clock */
 	uint64_t setup_us;	/* accept to the reply */
@@ -157,6 +158,9 @@ void conn_record_open(struct conn *c, const struct decision *d);
 /* REJECT, or CLOSE where there was an OPEN. `d` and `detail` may be NULL. */
 void conn_record_end(struct conn *c, enum close_reason reason,
     const struct decision *d, const char *detail);
+/* The client left; if it never said a word (a port scan, a health check), that
+ * is no event. */
+void conn_record_gone(struct conn *c);
 void conn_record_update(struct conn *c, struct relay_bytes now);
 
 #endif

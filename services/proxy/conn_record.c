@@ -198,6 +198,13 @@ conn_record_end(struct conn *c, enum close_reason reason,
 }
 
 void
+conn_record_gone(struct conn *c)
+{
+	if (c->state != CONN_GREETING || c->h->in_len > 0)
+		conn_record_end(c, CLOSE_client_gone, NULL, NULL);
+}
+
+void
 conn_record_update(struct conn *c, struct relay_bytes now)
 {
 	struct record_update u = {

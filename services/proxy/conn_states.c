@@ -33,9 +33,7 @@ more(struct conn *c)
 {
 	if (!c->h->eof)
 		return c->state;
-	/* A port scan or a health check that said nothing is no event. */
-	if (c->state != CONN_GREETING || c->h->in_len > 0)
-		conn_record_end(c, CLOSE_client_gone, NULL, NULL);
+	conn_record_gone(c);
 	return CONN_CLOSING;
 }
 
@@ -82,27 +80,6 @@ refuse(struct conn *c, enum socks5_reply code, enum close_reason reason,
 
 /* ---- greeting ---- */
 
-static bool
-become(struct conn *c, struct identity *identity)
-{
-	if (!tally_take(&c->w->users, identity->user,
-		c->w->cfg->limits_sessions_per_user))
-		return false;
-	c->identity = identity_ref(identity);
-	return true;
-}
-
-static bool
-become_anonymous(struct conn *c)
-{
-	struct identity *i =
-	    identity_new(str_from(c->w->cfg->anonymous_user), NULL, 0);
-	bool ok = become(c, i);
-
-	identity_unref(&i);
-	return ok;
-}
-
 static enum conn_state
 greeting_input(struct conn *c)
 {
@@ -132,10 +109,8 @@ greeting_input(struct conn *c)
 		return linger(c);
 	if (method == SOCKS5_METHOD_USERPASS)
 		return CONN_AUTH_READ;
-	if (!become_anonymous(c)) {
-		conn_record_end(c, CLOSE_limit_user, NULL, NULL);
-		return CONN_CLOSING;
-	}
+	c->identity =
+	    identity_new(str_from(c->w->cfg->anonymous_user), NULL, 0);
 	return CONN_REQUEST;
 }
 
@@ -157,8 +132,7 @@ login_ok(struct conn *c, const struct login_answer *a)
 {
 	uint8_t out[2];
 
-	if (!become(c, a->identity))
-		return login_refuse(c, CLOSE_limit_user);
+	c->identity = identity_ref(a->identity);
 	conn_consume(c, c->h->login_len);
 	c->h->login_len = 0;
 	if (!conn_send(c, out, socks5_login_reply(out, true)))
@@ -189,6 +163,8 @@ login_answered(struct conn *c, const struct login_answer *a)
 	case LOGIN_FAILED:
 		if (a->delay_ms == 0)
 			return login_refuse(c, CLOSE_auth_failed);
+		/* It failed, even for who does not wait to be told. */
+		conn_record_end(c, CLOSE_auth_failed, NULL, NULL);
 		c->h->delay_ms = a->delay_ms;
 		return CONN_AUTH_DELAY;
 	case LOGIN_BUSY:
@@ -329,6 +305,15 @@ on_resolved(void *arg, enum resolve_result result, const struct addr *addrs,
 		conn_step(c, resolve_answer);
 }
 
+/* A user's limit is told where it belongs: 02, not a login that fails. */
+static bool
+count_session(struct conn *c)
+{
+	c->counted = tally_take(&c->w->users, c->identity->user,
+	    c->w->cfg->limits_sessions_per_user);
+	return c->counted;
+}
+
 static enum conn_state
 request_input(struct conn *c)
 {
@@ -355,6 +340,9 @@ request_input(struct conn *c)
 	if (h->command != SOCKS5_CONNECT)
 		return refuse(c, SOCKS5_COMMAND_UNSUPPORTED,
 		    CLOSE_command_disabled, NULL, NULL);
+	if (!count_session(c))
+		return refuse(c, SOCKS5_NOT_ALLOWED, CLOSE_limit_user, NULL,
+		    NULL);
 	if (!h->dest.is_name) {
 		h->resolved[0] = h->dest.addr;
 		h->n_resolved = 1;

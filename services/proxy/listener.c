@@ -41,8 +41,15 @@ listener_set_options(int fd, uint64_t keepalive_ms, uint64_t user_timeout_ms)
 		    sizeof(timeout));
 }
 
+static bool
+is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	    error == ENOMEM;
+}
+
 static void
-listener_pause(struct listener *l)
+listener_pause(struct listener *l, int error)
 {
 	struct worker *w = l->worker;
 
@@ -50,7 +57,7 @@ listener_pause(struct listener *l)
 	evtimer_add(&l->resume, &pause_time);
 	metrics_add(w->cells, METRIC_proxy_accept_pauses_total, 0, 1);
 	log_warn(NULL, "accept_paused", log_str("listener", l->name),
-	    log_str("error", strerrordesc_np(errno)));
+	    log_str("error", strerrordesc_np(error)));
 }
 
 static void
@@ -84,12 +91,12 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 				close(client);
 			continue;
 		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM)
-			listener_pause(l);
 		/* Everything else concerns that one connection, or EAGAIN. */
-		if (errno != ECONNABORTED && errno != EINTR)
-			return;
+		if (errno == ECONNABORTED || errno == EINTR)
+			continue;
+		if (is_shortage(errno))
+			listener_pause(l, errno);
+		return;
 	}
 }
 

@@ -284,6 +284,7 @@ proxy_start(struct proxy *p, struct err *err)
 	if (join_bus(p, err) != 0 || start_workers(p, err) != 0)
 		return -1;
 	metrics_on_scrape(service_metrics(p->service), on_scrape, p);
+	proxy_look_around(p);
 	log_info(NULL, "serving", log_str("instance", p->instance),
 	    log_u64("workers", p->n_workers),
 	    log_u64("connections_max", p->max_connections));

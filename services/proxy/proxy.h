@@ -48,7 +48,8 @@ int proxy_bind(struct proxy **out, struct service_context *c, struct err *err)
     MUST_CHECK;
 int proxy_start(struct proxy *p, struct err *err) MUST_CHECK;
 void proxy_reload(struct proxy *p, const struct settings *next);
-/* Tells /readyz who of the suite is not connected. Main thread, often. */
+/* Tells /readyz who of the suite is not connected. At the start, then often by
+ * one worker. */
 void proxy_look_around(struct proxy *p);
 /* No new connections; those that run go on. */
 void proxy_drain(struct proxy *p);

@@ -35,7 +35,7 @@ for_each_conn(struct worker *w, void (*fn)(struct conn *c))
 		fn(container_of(it, struct conn, link));
 }
 
-/* Counters that the rooms keep, into the metrics; called every second. */
+/* Counters that the rooms keep, into the metrics. */
 static void
 publish_stats(struct worker *w)
 {
@@ -107,15 +107,24 @@ base_new(void)
 	return base;
 }
 
+/* Every connection starts this clock: they share libevent's queue for it. */
+static void
+set_handshake_time(struct worker *w)
+{
+	uint64_t ms = w->cfg->timeouts_handshake;
+	const struct timeval *common;
+
+	w->handshake_tv = (struct timeval){ .tv_sec = (time_t)(ms / 1000),
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	common = event_base_init_common_timeout(w->base, &w->handshake_tv);
+	/* After many reloads there is no further queue to be had. */
+	w->handshake_time = common != NULL ? common : &w->handshake_tv;
+}
+
 static void
 start_loop_parts(struct worker *w)
 {
-	static const struct timeval second = { .tv_sec = 1 };
-	struct timeval handshake = {
-		.tv_sec = (time_t)(w->cfg->timeouts_handshake / 1000),
-		.tv_usec =
-		    (suseconds_t)(w->cfg->timeouts_handshake % 1000 * 1000),
-	};
+	static const struct timeval often = { .tv_usec = 250000 };
 
 	w->base = base_new();
 	w->mailbox = mailbox_new();
@@ -125,9 +134,8 @@ start_loop_parts(struct worker *w)
 	w->tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
 	if (w->tick == NULL)
 		die("worker: no memory");
-	event_add(w->tick, &second);
-	w->handshake_time =
-	    event_base_init_common_timeout(w->base, &handshake);
+	event_add(w->tick, &often);
+	set_handshake_time(w);
 }
 
 int
@@ -179,6 +187,7 @@ static void
 obey_reload(struct worker *w, const struct proxy_config *cfg)
 {
 	w->cfg = cfg;
+	set_handshake_time(w);
 	gate_reload(w->gate, cfg);
 	resolver_reload(w->resolver, cfg);
 	relay_room_reload(w->relays, cfg);

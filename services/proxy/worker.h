@@ -29,8 +29,9 @@ struct worker {
 	struct event_base *base;
 	struct mailbox *mailbox;
 	struct event mail;
-	struct event *tick;		/* every second */
-	const struct timeval *handshake_time;	/* libevent's common timeout */
+	struct event *tick;		/* every 250 ms */
+	struct timeval handshake_tv;
+	const struct timeval *handshake_time;	/* a common timeout, or _tv */
 
 	struct asks *asks;
 	struct gate *gate;
