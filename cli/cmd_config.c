@@ -7,6 +7,13 @@
 
 #include "config/config.h"
 
+static void
+say(const struct config_errors *e)
+{
+	if (e->text.len > 0)
+		fwrite(e->text.ptr, 1, e->text.len, stderr);
+}
+
 enum cli_exit
 cmd_config_validate(struct cli *c)
 {
@@ -21,8 +28,8 @@ cmd_config_validate(struct cli *c)
 	if (file == NULL)
 		return cli_fail(CLI_USAGE, "--file is needed");
 	result = config_load(&s, &from, &errors, &warnings);
-	fwrite(warnings.text.ptr, 1, warnings.text.len, stderr);
-	fwrite(errors.text.ptr, 1, errors.text.len, stderr);
+	say(&warnings);
+	say(&errors);
 	if (result == 0)
 		printf("%s: valid\n", file);
 	config_errors_fini(&errors);
