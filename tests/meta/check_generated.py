@@ -6,6 +6,7 @@ Fails if the committed PAGE is not what COMMAND prints; --write mends it.
 """
 import difflib
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -25,8 +26,8 @@ def main(args):
         committed.decode().splitlines(keepends=True),
         made.decode().splitlines(keepends=True), "committed", "generated"))
     print(f"\n{path.name} is not current; run:\n"
-          f"  tests/meta/check_generated.py --write {page} "
-          + " ".join(command))
+          f"  tests/meta/check_generated.py --write "
+          + shlex.join([page, *command]))
     return 1
 
 
