@@ -387,6 +387,32 @@ rig_wait_metric_from(struct rig *r, const char *name, int64_t value)
 	}
 }
 
+/* Sums all lines of the gauge. */
+static int64_t
+connections(struct rig *r)
+{
+	static const char name[] = "\nsallyport_proxy_connections{";
+	char *page = get(r, "/metrics");
+	int64_t n = 0;
+
+	for (char *at = page; (at = strstr(at, name)) != NULL; at++)
+		n += strtoll(strchr(at + 1, ' '), NULL, 10);
+	free(page);
+	return n;
+}
+
+void
+rig_wait_idle(struct rig *r)
+{
+	uint64_t end = patience();
+
+	while (connections(r) != 0) {
+		if (clock_mono_ms() > end)
+			fail_msg("connections are left");
+		nap();
+	}
+}
+
 size_t
 rig_descriptors(const struct rig *r)
 {

@@ -59,6 +59,8 @@ int64_t rig_metric(struct rig *r, const char *name);
 void rig_wait_metric(struct rig *r, const char *name, int64_t value);
 /* Until at least that. */
 void rig_wait_metric_from(struct rig *r, const char *name, int64_t value);
+/* Until no connection is left, in whatever state. */
+void rig_wait_idle(struct rig *r);
 /* Is /readyz 200? */
 bool rig_is_ready(struct rig *r);
 /* Open descriptors of the process. */
