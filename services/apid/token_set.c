@@ -57,7 +57,8 @@ read_sha256(struct token *t, const struct tree *tree, const struct node *n,
 		int high = hex(s.ptr[2 * i]), low = hex(s.ptr[2 * i + 1]);
 
 		good = high >= 0 && low >= 0;
-		t->digest[i] = (uint8_t)(high << 4 | low);
+		if (good)
+			t->digest[i] = (uint8_t)(high << 4 | low);
 	}
 	return good ? 0 : node_err(err, tree, n, "sha256: expected 64 "
 	    "hexadecimal digits, the SHA-256 of the token");
