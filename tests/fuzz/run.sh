@@ -43,9 +43,8 @@ stat_of() { sed -n "s/^stat::$2: *//p" "$temp/$1.log"; }
 rc=0
 for name in "$@"; do
     if fuzz "$name"; then
-        printf '%-16s ok  %s runs, %s a second, %s new inputs, cov %s\n' \
+        printf '%-16s ok  %s runs, %s new inputs, %s edges\n' \
             "$name" "$(stat_of "$name" number_of_executed_units)" \
-            "$(stat_of "$name" average_exec_per_sec)" \
             "$(stat_of "$name" new_units_added)" \
             "$(grep -o 'cov: [0-9]*' "$temp/$name.log" | tail -n 1 | cut -c6-)"
     else
