@@ -711,8 +711,8 @@ metrics_have_the_seeds_names(void **state)
 		"sallyport_acl_decisions_total{decision=\"block\"} ",
 		"sallyport_proxies{state=\"live\"} 1\n",
 		"sallyport_api_database_up 1\n",
-		"sallyport_http_requests_total{route=\"/healthz\","
-		"code=\"2xx\"} ",
+		("sallyport_http_requests_total{route=\"/healthz\","
+		 "code=\"2xx\"} "),
 		"sallyport_api_logins_total{result=\"missing\"} ",
 	};
 
