@@ -98,7 +98,7 @@ envelope_unpack(struct envelope *e, struct str message)
 	struct wire_field f;
 	bool has_id = false, ok = true;
 
-	*e = (struct envelope){ 0 };
+	*e = (struct envelope){ .error = STR(""), .body = STR("") };
 	while (ok && (r = wire_next(&message, &f)) == WIRE_FIELD) {
 		if (f.type == WIRE_BYTES)
 			ok = take_bytes(e, &f, &has_id);

@@ -19,7 +19,8 @@
 
 enum rpc_result {
 	RPC_OK,			/* the body is the answer */
-	RPC_REFUSED,		/* a status other than OK: see the error */
+	RPC_REFUSED,		/* a status other than OK: see the error; or
+				 * the request is above max_message */
 	RPC_TIMEOUT,		/* no answer within the deadline */
 	RPC_UNREACHABLE,	/* nobody was connected, or the peer was lost */
 	RPC_BAD_REPLY,		/* malformed, or not the answer to this */
@@ -28,7 +29,7 @@ enum rpc_result {
 struct rpc_client_options {
 	const char *address;
 	const char *name;		/* "auth", for logs */
-	size_t max_message;		/* bytes of a reply */
+	size_t max_message;		/* bytes of a request or reply */
 	uint32_t reconnect_max_ms;
 	/* A call made while nobody is connected waits at most this long for
 	 * a connection (and never beyond its deadline). */

@@ -15,6 +15,15 @@
 
 #include "base/mem.h"
 
+/* As in tests/tsan.supp, also for a test that is run by hand. */
+const char *__tsan_default_suppressions(void);
+
+const char *
+__tsan_default_suppressions(void)
+{
+	return "race:libnng.so\n";
+}
+
 void
 place_init(struct place *p)
 {
