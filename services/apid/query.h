@@ -159,6 +159,7 @@ enum query_result query_stats(struct query *q, uint64_t since_us,
 
 struct query_totals {
 	struct query_sum all;	/* of all that the rollups hold */
+	uint64_t tried;		/* its sessions but those rejected */
 	uint64_t last_record_us;	/* 0: no proxy was ever heard */
 	uint64_t streams_live, streams_silent;	/* silent: for 15 min */
 };

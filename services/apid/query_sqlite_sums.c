@@ -143,6 +143,7 @@ query_totals(struct query *q, uint64_t now_us, struct query_totals *out)
 		r = numbers(q, streams_sql, now_us > QUERY_SILENT_US ?
 		    now_us - QUERY_SILENT_US : 0, streams, 3);
 	if (r == QUERY_OK) {
+		out->tried = out->all.sessions - out->all.rejected;
 		out->last_record_us = streams[0];
 		out->streams_live = streams[1];
 		out->streams_silent = streams[2];

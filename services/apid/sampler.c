@@ -22,7 +22,7 @@ const char *const sampler_names[SAMPLER_DAEMONS] = {
 struct sampler {
 	struct sampler_options o;
 	struct query *query;		/* its thread's */
-	struct query_sum last, lost;	/* its thread's, see keep_rising */
+	struct query_totals last, lost;	/* its thread's, see keep_rising */
 	atomic_bool stop;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -44,18 +44,16 @@ keep_rising(uint64_t *now, uint64_t *last, uint64_t *lost)
 }
 
 static void
-keep_all_rising(struct sampler *s, struct query_sum *now)
+keep_all_rising(struct sampler *s, struct query_totals *now)
 {
 	static const size_t counters[] = {
-		offsetof(struct query_sum, sessions),
-		offsetof(struct query_sum, closed),
-		offsetof(struct query_sum, failed),
-		offsetof(struct query_sum, rejected),
-		offsetof(struct query_sum, allowed),
-		offsetof(struct query_sum, blocked),
-		offsetof(struct query_sum, redirected),
-		offsetof(struct query_sum, bytes_up),
-		offsetof(struct query_sum, bytes_down),
+		offsetof(struct query_totals, tried),
+		offsetof(struct query_totals, all.rejected),
+		offsetof(struct query_totals, all.allowed),
+		offsetof(struct query_totals, all.blocked),
+		offsetof(struct query_totals, all.redirected),
+		offsetof(struct query_totals, all.bytes_up),
+		offsetof(struct query_totals, all.bytes_down),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
@@ -74,7 +72,7 @@ look_at_database(struct sampler *s)
 
 	ask_end(&ask, r);
 	if (r == QUERY_OK)
-		keep_all_rising(s, &totals.all);
+		keep_all_rising(s, &totals);
 	pthread_mutex_lock(&s->lock);
 	s->sample.readable = r == QUERY_OK;
 	if (r == QUERY_OK) {

@@ -22,7 +22,8 @@ struct sample {
 	char why[256];		/* it is not */
 	unsigned schema;	/* its last migration; 0: never seen */
 	bool known;		/* totals were read at least once */
-	/* Counters never fall: what retention takes away is added again. */
+	/* What totals.c exposes as a counter never falls: what retention
+	 * takes away is added again. */
 	struct query_totals totals;
 	struct probe daemons[SAMPLER_DAEMONS];	/* state UNKNOWN: not yet */
 };
