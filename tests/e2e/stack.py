@@ -16,6 +16,7 @@ import urllib.request
 DAEMONS = ("proxy", "authd", "acld", "sessiond", "apid")
 # Sanitizers and a busy machine are slow; a hang is what this ends.
 PATIENCE = 60
+socket.setdefaulttimeout(20)
 
 
 def wait_for(what, condition, seconds=PATIENCE):
@@ -185,6 +186,20 @@ class Stack:
             capture_output=True,
             text=True,
         )
+
+    def connect(self, host, port):
+        """A socket through the proxy to an IPv4 address, by our own hand."""
+        s = socket.create_connection(("127.0.0.1", self.socks), 20)
+        user, password = self.user.encode(), self.password.encode()
+        s.sendall(b"\5\1\2\1%c%s%c%s" % (len(user), user, len(password), password))
+        s.sendall(b"\5\1\0\1" + socket.inet_aton(host) + port.to_bytes(2, "big"))
+        answer = b""
+        while len(answer) < 14:
+            more = s.recv(14 - len(answer))
+            assert more, answer
+            answer += more
+        assert answer[:4] == b"\5\2\1\0" and answer[4:6] == b"\5\0", answer
+        return s
 
     def api(self, path, token=None, raw=False):
         """(status, JSON) of a GET."""

@@ -63,7 +63,7 @@ def test_six_attempts_and_their_records(stack, servers):
 
 
 def test_banner_and_state(stack):
-    assert stack.banner[-1] == "ready"
+    assert "ready" in stack.banner
     demo = stack.state / "demo.env"
     assert demo.stat().st_mode & 0o777 == 0o600
     lines = demo.read_text().splitlines()

@@ -33,7 +33,8 @@ def test_an_edit_takes_effect_within_a_second(stack, servers):
 
     replace(policy, before + OPEN.format(name="shut", action="block", port=servers.port, more=""))
     wait_for("the block", lambda: not works(stack, servers.port), 5)
-    rows = stack.history("&close_reason=policy_block")
+    rows = wait_for("the record", lambda: stack.history("&status=rejected"))
+    assert rows[0]["close_reason"] == "policy_block"
     assert rows[0]["acl_rule_matched"] == "demo-shut"
 
     # In place this time, not by a new file.
