@@ -45,8 +45,12 @@ fi
 
 # ---- build -----------------------------------------------------------------
 
+# One at a time for each build directory, however many are started.
 build_all() {
     packages_install run.sh "${packages_build[@]}" || exit 1
+    mkdir -p "$build" || fail "cannot make $build"
+    exec {lock}>"$build/.lock"
+    flock "$lock"
     if [ ! -f "$build/build.ninja" ]; then
         say "configuring $build"
         meson setup "$build" >"$state/build.log" 2>&1 || {
@@ -54,13 +58,14 @@ build_all() {
             fail "meson could not configure the build"
         }
     fi
-    if ! ninja -C "$build" -n 2>/dev/null | grep -q 'no work to do'; then
+    if ! ninja -C "$build" -n "${targets[@]}" 2>/dev/null | grep -q 'no work to do'; then
         say "building (some minutes the first time; log in $state/build.log)"
     fi
     ninja -C "$build" "${targets[@]}" >"$state/build.log" 2>&1 || {
         tail -n 30 "$state/build.log" >&2
         fail "the build failed; the whole log is $state/build.log"
     }
+    exec {lock}>&-
 }
 
 targets=(cli/sallyctl)
