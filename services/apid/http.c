@@ -204,7 +204,8 @@ start_civetweb(struct http *h, const char *ports, unsigned threads,
 {
 	static const struct mg_callbacks callbacks = {
 		.begin_request = on_request, .http_error = on_error,
-		.log_message = on_log, .log_access = on_log,
+		/* Not log_access: with it Civetweb calls localtime(). */
+		.log_message = on_log,
 		.init_thread = on_thread, .exit_thread = on_thread_end,
 	};
 	char number[16], why[256] = "";
