@@ -262,7 +262,8 @@ request_bad(struct conn *c, const struct socks5_request *request)
 		return CONN_CLOSING;
 	}
 	h->raw_host_len = (uint8_t)(len < 255 ? len : 255);
-	memcpy(h->raw_host, request->raw_host.ptr, h->raw_host_len);
+	if (len > 0)
+		memcpy(h->raw_host, request->raw_host.ptr, h->raw_host_len);
 	for (enum close_reason r = CLOSE_NONE + 1; r < CLOSE_REASONS; r++)
 		if (strcmp(close_reason_name(r), request->why) == 0)
 			return refuse(c, request->answer, r, NULL, NULL);

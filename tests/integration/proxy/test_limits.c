@@ -183,7 +183,8 @@ test_no_descriptor_is_lost(void **state)
 		one_of_each(r, i);
 	rig_wait_metric(r, ACCEPTED, 2008);
 	rig_wait_idle(r);
-	assert_int_equal(rig_descriptors(r), before);
+	while (rig_descriptors(r) > before)	/* /metrics has one, too */
+		rig_wait_idle(r);
 	/* Three of eight are sessions, each left an OPEN and a CLOSE; so did
 	 * those that the fence refused. A silent client leaves nothing. */
 	assert_int_equal(rig_metric(r, "proxy_sessions_total"), 251 * 3);
