@@ -115,21 +115,20 @@ test_full_by_number(void **state)
 	batch_writer_free(&w);
 }
 
+/* What still fits goes in, to the last byte, and the proxy's name after it. */
 static void
-test_full_by_bytes(void **state)
+fill(const char *proxy)
 {
-	struct batch_writer *w = batch_writer_new(&stream, "p", 1);
+	struct batch_writer *w = batch_writer_new(&stream, proxy, 1);
 	char buf[RECORD_MAX];
 	struct batch b;
 	struct str m;
 	unsigned n = 0;
 
-	(void)state;
 	while (batch_writer_add(w, body_of(buf, RECORD_MAX, n)))
 		n++;
 	assert_int_equal(batch_writer_records(w), n);
 	assert_int_equal(batch_writer_next_seq(w), n + 1);
-	/* What still fits still goes in, to the last byte. */
 	while (batch_writer_add(w, body_of(buf, 4, 0)))
 		n++;
 	m = batch_writer_take(w);
@@ -137,8 +136,19 @@ test_full_by_bytes(void **state)
 	assert_true(m.len > BATCH_BYTES_MAX - 6);
 	assert_int_equal(batch_check(&b, m), 0);
 	assert_int_equal(b.n, n);
+	assert_string_equal(b.proxy, proxy);
 	batch_fini(&b);
 	batch_writer_free(&w);
+}
+
+static void
+test_full_by_bytes(void **state)
+{
+	static const char name[] = "a-proxy-of-32-bytes-0123456789ab";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(name); i += 5)
+		fill(name + i);
 }
 
 static void
