@@ -325,6 +325,8 @@ run(struct service_context *c, const struct load *l)
 	log_start(c, l);
 	notify_ready();
 	serve(c);
+	/* Before what its pages are made of is given back. */
+	health_stop(&c->health);
 	c->service->stop(c);
 	log_info(NULL, "stopped");
 	return EXIT_SUCCESS;
