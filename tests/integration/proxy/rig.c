@@ -18,6 +18,7 @@
 #include "net/sock.h"
 
 #define SET_MAX 16
+#define PORT_TRIES 10
 
 const char *rig_binary;
 
@@ -129,6 +130,13 @@ free_port(const char *at)
 	return e;
 }
 
+static void
+take_ports(struct rig *r)
+{
+	r->listen = free_port("127.0.0.1:0");
+	r->listen6 = free_port("[::1]:0");
+}
+
 void
 rig_configure(struct rig *r, const char *lines)
 {
@@ -136,6 +144,9 @@ rig_configure(struct rig *r, const char *lines)
 	const char *dir = peers_dir(r->peers);
 	char *text;
 
+	if (lines != r->lines)
+		assert_true(str_copy(r->lines, sizeof(r->lines),
+		    str_from(lines)));
 	endpoint_format(listen, &r->listen);
 	endpoint_format(listen6, &r->listen6);
 	text = xasprintf(
@@ -157,8 +168,7 @@ rig_setup(void **state)
 	r->peers = peers_new();
 	r->target = listen_on("127.0.0.1:0", &r->target_at);
 	r->target6 = listen_on("[::1]:0", &r->target6_at);
-	r->listen = free_port("127.0.0.1:0");
-	r->listen6 = free_port("[::1]:0");
+	take_ports(r);
 	write_file(r, "hosts", "127.0.0.1 four.test both.test\n"
 	    "::1 six.test both.test\n");
 	rig_configure(r, "workers = 1\ntimeouts.drain = \"0s\"\n");
@@ -205,11 +215,41 @@ reap(pid_t pid)
 				 : 128 + WTERMSIG(status);
 }
 
+/* Has it started? false: it ended instead. */
+static bool
+wait_started(struct rig *r)
+{
+	uint64_t end = patience();
+
+	while (!log_has(r, "event=started")) {
+		if (waitpid(r->pid, NULL, WNOHANG) == r->pid) {
+			r->pid = 0;
+			return false;
+		}
+		assert_true(clock_mono_ms() < end);
+		nap();
+	}
+	return true;
+}
+
+/* Another process may have taken the ports since they were seen free. */
 void
 rig_spawn(struct rig *r, const char *const *set)
 {
-	r->pid = spawn(r, "log", set);
-	rig_wait_log(r, "event=started");
+	char path[96];
+
+	path_of(r, path, "log");
+	for (unsigned tries = 0; tries < PORT_TRIES; tries++) {
+		r->pid = spawn(r, "log", set);
+		if (wait_started(r))
+			return;
+		if (!log_has(r, "Address already in use"))
+			break;
+		take_ports(r);
+		rig_configure(r, r->lines);
+		(void)unlink(path);
+	}
+	fail_msg("it did not start: %s", rig_log(r));
 }
 
 void

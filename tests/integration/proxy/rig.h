@@ -26,6 +26,7 @@ struct rig {
 	struct peers *peers;
 	pid_t pid;			/* 0: not running */
 	struct endpoint listen, listen6;
+	char lines[512];		/* of rig_configure */
 	int target, target6;		/* listening */
 	struct endpoint target_at, target6_at;
 	bool recorded;			/* sessiond is played */
