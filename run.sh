@@ -68,12 +68,28 @@ build_all() {
     exec {lock}>&-
 }
 
+# A block is written, so that a full disk is not taken for a failing build. The
+# path goes into TOML as it is.
+open_state() {
+    local problem
+    case $state in
+    *[\"\\]* | *[[:cntrl:]]*) fail "SALLYPORT_STATE: a path with quotes, \\ or control characters will not do" ;;
+    esac
+    problem=$(mkdir -p "$state/etc" 2>&1) ||
+        fail "cannot make $state: ${problem##*: }"
+    state=$(cd "$state" && pwd)
+    problem=$({ head -c 4096 /dev/zero >"$state/.probe"; } 2>&1) || {
+        rm -f "$state/.probe" 2>/dev/null
+        fail "cannot write to $state: ${problem##*: }"
+    }
+    rm -f "$state/.probe"
+}
+
 targets=(cli/sallyctl)
 for d in "${daemons[@]}"; do
     targets+=("services/$d/sallyport-$d")
 done
-mkdir -p "$state/etc" || fail "cannot make $state"
-state=$(cd "$state" && pwd)
+open_state
 build_all
 ctl=$build/cli/sallyctl
 
@@ -380,10 +396,13 @@ for d in "${daemons[@]}"; do
 done
 wait_ready
 
+# As a shell reads them, should the paths hold spaces.
+env_file=$(printf '%q' "$state/demo.env")
+ctl_line=$(printf '%q --config %q' "$ctl" "$state/etc/sallyport.toml")
 cat <<T
 ready
-  curl -x socks5h://\$SALLYPORT_USER:\$SALLYPORT_PASSWORD@127.0.0.1:$socks_port http://example.com/     # after: . $state/demo.env
+  curl -x socks5h://\$SALLYPORT_USER:\$SALLYPORT_PASSWORD@127.0.0.1:$socks_port http://example.com/     # after: . $env_file
   curl -H "Authorization: Bearer \$SALLYPORT_TOKEN" http://127.0.0.1:$api_port/api/sessions/history
-  $ctl --config $state/etc/sallyport.toml sessions list
+  $ctl_line sessions list
 T
 supervise
