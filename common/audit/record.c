@@ -18,6 +18,9 @@
 #define WALL_MS_MAX 253402300799999u	/* the end of the year 9999 */
 #define REASON_MAX 64
 #define GROUP_MAX 255
+#define FIRST_CLOSING 30	/* fields from here on are CLOSE's and REJECT's */
+/* What they and dest_ip take at most; an OPEN leaves that much room. */
+#define CLOSING_MAX 448
 
 enum kind {
 	K_ID,		/* struct id, not zero */
@@ -238,7 +241,25 @@ record_pack_session(void *out, size_t size, enum record_type type,
 {
 	ASSERT(type == RECORD_OPEN || type == RECORD_CLOSE ||
 	    type == RECORD_REJECT);
+	if (type == RECORD_OPEN && size > RECORD_MAX - CLOSING_MAX)
+		size = RECORD_MAX - CLOSING_MAX;
 	return pack(out, size, type, session_fields, s);
+}
+
+/* Where a field comes twice, the later one counts. */
+size_t
+record_pack_close(void *out, size_t size, struct str opened,
+    const struct record_session *s)
+{
+	struct writer w = writer_on(out, size < RECORD_MAX ? size : RECORD_MAX);
+
+	ASSERT(opened.len > HEAD && opened.ptr[0] == RECORD_OPEN);
+	writer_u8(&w, RECORD_CLOSE);
+	writer_put(&w, opened.ptr + 1, opened.len - 1);
+	for (const struct field *f = session_fields; f->number != 0; f++)
+		if (f->kind == K_DEST_IP || f->number >= FIRST_CLOSING)
+			put_field(&w, f, s);
+	return w.failed ? 0 : w.len;
 }
 
 size_t

@@ -112,6 +112,11 @@ struct record {
  * OPEN, CLOSE or REJECT. */
 size_t record_pack_session(void *out, size_t size, enum record_type type,
     const struct record_session *s) MUST_CHECK;
+/* A CLOSE that says all that `opened` said, the body of an OPEN whose closing
+ * fields were zero, and of `s` has dest_ip, if set, and the fields from
+ * `counters` on. */
+size_t record_pack_close(void *out, size_t size, struct str opened,
+    const struct record_session *s) MUST_CHECK;
 size_t record_pack_update(void *out, size_t size,
     const struct record_update *u) MUST_CHECK;
 size_t record_pack_end(void *out, size_t size, const struct record_end *e)

@@ -158,20 +158,34 @@ emit(struct conn *c, enum record_type type, const struct record_session *s)
 	log_end(c, s);
 }
 
+/* The conn itself no longer knows what the log shows. */
+static void
+log_packed(const struct conn *c, struct str body)
+{
+	struct record r;
+
+	if (!log_enabled(LOG_INFO))
+		return;
+	ASSERT(record_unpack(&r, body) == RECORD_OK);
+	log_end(c, &r.session);
+	record_fini(&r);
+}
+
 /* A CLOSE says all that the OPEN said, and how it ended. */
 static void
 close_opened(struct conn *c, enum close_reason reason, const char *detail)
 {
-	struct record opened;
+	struct str opened = { (char *)c->opened, c->opened_len };
+	struct record_session end = {
+		.has_dest_ip = c->has_used, .dest_ip = c->used,
+	};
+	uint8_t body[RECORD_MAX];
+	size_t len;
 
-	ASSERT(record_unpack(&opened,
-		   (struct str){ (char *)c->opened, c->opened_len }) ==
-	    RECORD_OK);
-	fill_end(&opened.session, c, reason, detail);
-	if (c->has_used)
-		opened.session.dest_ip = c->used;
-	emit(c, RECORD_CLOSE, &opened.session);
-	record_fini(&opened);
+	fill_end(&end, c, reason, detail);
+	len = record_pack_close(body, sizeof(body), opened, &end);
+	feed_add(c->w->feed, body, len);
+	log_packed(c, (struct str){ (char *)body, len });
 }
 
 void

@@ -677,6 +677,22 @@ test_longest_login(void **state)
 	peers_next_session(r->peers, RECORD_REJECT, "client_gone");
 }
 
+/* What is not text is escaped in the record: once, in CLOSE as in OPEN. */
+static void
+test_odd_user(void **state)
+{
+	struct rig *r = *state;
+	int fd, target;
+
+	rig_start(r, NULL);
+	fd = rig_session(r, "back\\slash\xe9", &target);
+	talk(fd, target);
+	assert_true(str_eq(peers_next_session(r->peers, RECORD_OPEN,
+	    NULL)->user, STR("back\\\\slash\\xe9")));
+	assert_true(str_eq(peers_next_session(r->peers, RECORD_CLOSE,
+	    NULL)->user, STR("back\\\\slash\\xe9")));
+}
+
 static void
 test_failed_dials(void **state)
 {
@@ -881,7 +897,7 @@ main(int argc, char **argv)
 		T(fin_after_request), T(fin_while_asked),
 		T(target_ends_first), T(resets_pass), T(large_transfer),
 		T(bad_requests), T(longest_name), T(bad_handshakes),
-		T(login_is_chosen), T(wrong_password), T(longest_login),
+		T(login_is_chosen), T(wrong_password), T(longest_login), T(odd_user),
 		T(failed_dials), T(fence), T(refusal_is_readable),
 		T(dribbled_handshake), T(silent_client),
 		T(clock_stands_while_asked), T(departures),

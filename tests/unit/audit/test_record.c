@@ -134,6 +134,79 @@ test_session_comes_back(void **state)
 	}
 }
 
+/* OPEN, then CLOSE from its bytes: the same as a CLOSE of everything. */
+static void
+test_close_from_open(void **state)
+{
+	static const struct record_counters none;
+	struct record_session whole = sample(), opened = whole, end = whole;
+	char open[RECORD_MAX], buf[RECORD_MAX];
+	struct record r;
+	struct str body;
+
+	(void)state;
+	whole.user = STR("al\\ice\xe9");	/* escaped once, not twice */
+	opened.user = STR("al\\ice\xe9");
+	opened.counters = none;
+	opened.duration_us = opened.setup_us = 0;
+	opened.status = STATUS_NONE;
+	opened.close_reason = opened.close_detail = STR("");
+	opened.reply_code = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		/* the address used: as opened, another one, none told */
+		end.has_dest_ip = i != 2;
+		end.dest_ip = whole.dest_ip = i == 1 ? v4(3) : v4(2);
+		body = pack(RECORD_OPEN, &opened, open);
+		body.len = record_pack_close(buf, sizeof(buf), body, &end);
+		body.ptr = buf;
+		assert_int_equal(record_unpack(&r, body), RECORD_OK);
+		assert_int_equal(r.type, RECORD_CLOSE);
+		assert_str(r.session.user, STR("al\\\\ice\\xe9"));
+		r.session.user = whole.user;
+		assert_same(&whole, &r.session);
+		record_fini(&r);
+	}
+	assert_int_equal(record_pack_close(buf, 100,
+	    pack(RECORD_OPEN, &opened, open), &end), 0);
+}
+
+/* The largest OPEN leaves room for the largest end. */
+static void
+test_close_always_fits(void **state)
+{
+	static const char noise[1024] = { [0 ... 1023] = '\1' };
+	struct str all = { noise, sizeof(noise) };
+	struct record_session s = sample(), end = { .has_dest_ip = true,
+		.dest_ip = { "\x20\1\x0d\xb8 long" },
+		.counters = { INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX },
+		.duration_us = INT64_MAX, .status = STATUS_REJECTED,
+		.close_reason = all, .close_detail = all,
+		.reply_code = UINT8_MAX, .setup_us = INT64_MAX };
+	char open[RECORD_MAX], buf[RECORD_MAX];
+	struct record r;
+	struct str body;
+	size_t len;
+
+	(void)state;
+	s.user = s.listener = s.dest_host = s.rule = s.route = s.limits = all;
+	s.n_groups = RECORD_GROUPS_MAX;
+	for (unsigned i = 0; i < RECORD_GROUPS_MAX; i++)
+		s.groups[i] = i < 60 ? all : STR("g");
+	s.n_permitted = RECORD_ADDRS_MAX;
+	memset(s.permitted, 7, sizeof(s.permitted));
+	s.close_reason = s.close_detail = STR("");
+	body = pack(RECORD_OPEN, &s, open);
+	assert_true(body.len > RECORD_MAX - 448 - 300);
+	len = record_pack_close(buf, sizeof(buf), body, &end);
+	assert_true(len > body.len);
+	assert_int_equal(record_unpack(&r, (struct str){ buf, len }),
+	    RECORD_OK);
+	assert_int_equal(r.session.close_reason.len, 64);
+	assert_int_equal(r.session.close_detail.len, 256);
+	assert_int_equal(r.session.n_permitted, RECORD_ADDRS_MAX);
+	record_fini(&r);
+}
+
 /* As it is when nothing more is known than that somebody came. */
 static void
 test_bare_session_comes_back(void **state)
@@ -522,6 +595,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session_comes_back),
+		cmocka_unit_test(test_close_from_open),
+		cmocka_unit_test(test_close_always_fits),
 		cmocka_unit_test(test_bare_session_comes_back),
 		cmocka_unit_test(test_protobuf_reads_it),
 		cmocka_unit_test(test_update_and_end_come_back),
