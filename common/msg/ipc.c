@@ -9,12 +9,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 200
+#define PATIENCE_MS 2000
 #define GREETING_SIZE 8
 
-/* -1 with errno. */
-static int
-connect_to(const char *path)
+int
+ipc_connect(const char *path)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd, saved;
@@ -35,22 +34,22 @@ connect_to(const char *path)
 	return -1;
 }
 
-static bool
-wait_greeting(int fd)
+bool
+ipc_is_greeted(int fd, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	return poll(&p, 1, PATIENCE_MS) == 1;
+	return poll(&p, 1, ms) == 1;
 }
 
 bool
 ipc_is_live(const char *path)
 {
-	int fd = connect_to(path);
+	int fd = ipc_connect(path);
 
 	if (fd < 0)
 		return errno == EAGAIN;	/* its queue is full */
-	wait_greeting(fd);
+	ipc_is_greeted(fd, PATIENCE_MS);
 	close(fd);
 	return true;
 }
@@ -76,17 +75,10 @@ ipc_clear(const char *path, const char *address, struct err *err)
 }
 
 bool
-ipc_greet(const char *path)
+ipc_greet(int fd)
 {
 	static const char greeting[GREETING_SIZE] = "\0SP";
-	int fd = connect_to(path);
-	bool ok;
 
-	if (fd < 0)
-		return false;
-	ok = wait_greeting(fd) &&
-	    send(fd, greeting, sizeof(greeting), MSG_NOSIGNAL) ==
+	return send(fd, greeting, sizeof(greeting), MSG_NOSIGNAL) ==
 	    (ssize_t)sizeof(greeting);
-	close(fd);
-	return ok;
 }

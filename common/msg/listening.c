@@ -17,7 +17,8 @@
 
 #define IPC_MODE 0660
 #define PERIOD_MS 1000
-#define ANSWER_MS 500
+#define NAP_MS 25
+#define NAPS 20			/* to the greeting; and again to the pipe */
 #define MISSES_MAX 2
 
 struct listening {
@@ -25,6 +26,7 @@ struct listening {
 	const char *address, *path;
 	unsigned group;
 	nng_listener listener;
+	nng_aio *nap;
 	pthread_t guard;
 	bool guarded;
 	pthread_mutex_t m;
@@ -87,15 +89,51 @@ added(struct listening *l)
 }
 
 static bool
+is_stopping(struct listening *l)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&l->m);
+	stopping = l->stopping;
+	pthread_mutex_unlock(&l->m);
+	return stopping;
+}
+
+static void
+nap(struct listening *l)
+{
+	nng_sleep_aio(NAP_MS, l->nap);
+	nng_aio_wait(l->nap);
+}
+
+/*
+ * Does a peer become a pipe? The time for it is counted as nng lives it, in
+ * naps that its own threads must end, so that a busy machine, where everything
+ * is late, is not taken for a dead listener: to hang up on a live one before
+ * its greeting would do the very harm that is looked for.
+ */
+static bool
 answers(struct listening *l)
 {
 	unsigned long before = added(l);
+	int fd = ipc_connect(l->path);
+	bool greeted = false;
 
-	if (ipc_greet(l->path))
-		wait_ms(l, before, ANSWER_MS);
+	if (fd < 0)
+		return false;
+	for (unsigned i = 0; i < NAPS && !greeted && !is_stopping(l); i++) {
+		nap(l);
+		greeted = ipc_is_greeted(fd, 0);
+	}
+	greeted = greeted && ipc_greet(fd);
+	close(fd);
+	for (unsigned i = 0; greeted && i < NAPS && added(l) == before &&
+	     !is_stopping(l); i++)
+		nap(l);
 	return added(l) != before;
 }
 
+/* Closing the old one also cuts off whoever it greeted and then forgot. */
 static void
 replace(struct listening *l)
 {
@@ -118,7 +156,7 @@ run_guard(void *arg)
 
 	while (!wait_ms(l, (unsigned long)-1, misses == 0 ? PERIOD_MS : 0)) {
 		misses = answers(l) ? 0 : misses + 1;
-		if (misses >= MISSES_MAX) {
+		if (misses >= MISSES_MAX && !is_stopping(l)) {
 			replace(l);
 			misses = 0;
 		}
@@ -153,7 +191,8 @@ listening_start(struct listening **out, const struct nng_socket_s *socket,
 	if (open_listener(l, err) != 0)
 		return -1;
 	if (path != NULL && bus_nng_is_older(1, 6)) {
-		if (pthread_create(&l->guard, NULL, run_guard, l) != 0)
+		if (nng_aio_alloc(&l->nap, NULL, NULL) != 0 ||
+		    pthread_create(&l->guard, NULL, run_guard, l) != 0)
 			return err_set(err, "%s: cannot start a thread",
 			    address);
 		l->guarded = true;
@@ -193,6 +232,8 @@ listening_free(struct listening **lp)
 	if (l == NULL)
 		return;
 	listening_stop(l);
+	if (l->nap != NULL)
+		nng_aio_free(l->nap);
 	pthread_cond_destroy(&l->cond);
 	pthread_mutex_destroy(&l->m);
 	free(l);

@@ -15,8 +15,9 @@
 struct nng_socket_s;
 struct listening;
 
-/* Borrows the strings; sets *out also when it fails. `path` is the one in an ipc address, else NULL; the
- * socket file gets mode 0660, and `group` when not (gid_t)-1. */
+/* Borrows the strings; sets *out also when it fails. `path` is the one in an
+ * ipc address, else NULL; the socket file gets mode 0660, and `group` when not
+ * (gid_t)-1. */
 int listening_start(struct listening **out, const struct nng_socket_s *socket,
     const char *address, const char *path, unsigned group, struct err *err)
     MUST_CHECK;

@@ -2,6 +2,7 @@
 #include "service/load.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,4 +51,11 @@ load_log(const struct config_errors *e, enum log_level level,
 		left.ptr += len;
 		left.len -= len;
 	}
+}
+
+void
+load_print(const struct config_errors *e)
+{
+	if (e->text.len > 0)
+		fwrite(e->text.ptr, 1, e->text.len, stderr);
 }

@@ -22,6 +22,8 @@ struct load {
 int load_settings(struct load *out, const struct args *a) MUST_CHECK;
 /* Frees all but settings that the caller took out by setting it to NULL. */
 void load_fini(struct load *l);
+/* Writes the lines of `e` to stderr, as they are. */
+void load_print(const struct config_errors *e);
 /* One log line of this event for each line of `e`. */
 void load_log(const struct config_errors *e, enum log_level level,
     const char *event);

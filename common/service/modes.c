@@ -66,9 +66,9 @@ run_with_settings(const struct service *s, const struct args *a)
 
 	if (load_settings(&l, a) == 0)
 		rc = with_settings[a->mode](s, l.settings);
-	fwrite(l.errors.text.ptr, 1, l.errors.text.len, stderr);
+	load_print(&l.errors);
 	if (a->mode == ARGS_CHECK) {
-		fwrite(l.warnings.text.ptr, 1, l.warnings.text.len, stderr);
+		load_print(&l.warnings);
 		if (l.no_file)
 			fputs(ARGS_CONFIG_DEFAULT ": not there; checked the"
 			    " built-in defaults\n", stderr);

@@ -341,7 +341,7 @@ load_and_run(const struct service *s, const struct args *a)
 	int rc;
 
 	if (load_settings(&l, a) != 0) {
-		fwrite(l.errors.text.ptr, 1, l.errors.text.len, stderr);
+		load_print(&l.errors);
 		load_fini(&l);
 		return EXIT_CONFIG;
 	}
