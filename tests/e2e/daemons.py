@@ -47,9 +47,10 @@ def get(daemon, path):
         return 0, ""
 
 
-def metric(daemon, name):
-    """The sum of a metric over all labels."""
-    lines = re.findall(rf"^sallyport_{name}(?:\{{.*\}})? (\S+)$", get(daemon, "/metrics")[1], re.M)
+def metric(daemon, name, label=""):
+    """The sum of a metric over all labels, or over those with this one."""
+    text = get(daemon, "/metrics")[1]
+    lines = re.findall(rf"^sallyport_{name}(?:\{{.*{label}.*\}})? (\S+)$", text, re.M)
     assert lines, f"{daemon} has no metric {name}"
     return sum(float(value) for value in lines)
 
