@@ -591,7 +591,8 @@ peers_asked_decision(struct peers *p)
 static void
 beat(struct peers *p)
 {
-	Sallyport__Pb__PolicyHeartbeat m = SALLYPORT__PB__POLICY_HEARTBEAT__INIT;
+	Sallyport__Pb__PolicyHeartbeat m =
+	    SALLYPORT__PB__POLICY_HEARTBEAT__INIT;
 	uint8_t body[64];
 	size_t len;
 

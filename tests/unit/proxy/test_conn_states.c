@@ -710,7 +710,8 @@ check_splits(struct rig *r, const char *in, size_t len, size_t n_records,
 		assert_same(whole, &o);
 	}
 	for (unsigned i = 0; i < 20; i++) {
-		cuts = cuts * UINT64_C(6364136223846793005) + 1442695040888963407;
+		cuts = cuts * UINT64_C(6364136223846793005) +
+		    1442695040888963407;
 		run(r, in, len, cuts & cuts >> 31, n_records, &o);
 		assert_same(whole, &o);
 	}

@@ -287,7 +287,8 @@ test_login_key(void **state)
 	static const struct {
 		const char *user, *password;
 	} others[] = {
-		{ "alicer", "ight" }, { "alic", "eright" }, { "Alice", "right" },
+		{ "alicer", "ight" }, { "alic", "eright" },
+		{ "Alice", "right" },
 		{ "alice", "Right" }, { "alice", "right " }, { "bob", "right" },
 		{ "alice", "r" },
 	};
