@@ -13,6 +13,8 @@
 
 #include <stdatomic.h>
 
+#include "audit/close_reason.h"
+#include "audit/duration.h"
 #include "audit/record.h"
 #include "base/id.h"
 #include "base/str.h"
@@ -160,6 +162,12 @@ enum query_result query_stats(struct query *q, uint64_t since_us,
 struct query_totals {
 	struct query_sum all;	/* of all that the rollups hold */
 	uint64_t tried;		/* its sessions but those rejected */
+	/* Ended sessions: by reason, those of reasons that this release does
+	 * not know by status, and but for the rejected by duration. */
+	uint64_t reasons[CLOSE_REASONS];
+	uint64_t other_reasons[STATUS_REJECTED + 1];
+	uint64_t durations[DURATION_BUCKETS];
+	uint64_t duration_us;
 	uint64_t last_record_us;	/* 0: no proxy was ever heard */
 	uint64_t streams_live, streams_silent;	/* silent: for 15 min */
 };

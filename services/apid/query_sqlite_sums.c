@@ -32,6 +32,12 @@ static const char users_sql[] = TOP("1", "username");
 static const char destinations_sql[] =
     TOP("2", "coalesce(dest_host, addr_text(dest_ip))");
 
+/* 4: by reason, 5: by duration. */
+static const char parts_sql[] =
+    "SELECT dimension, key, " SUM("sessions") ", " SUM("closed") ", "
+    SUM("failed") ", " SUM("rejected") ", " SUM("duration_us")
+    " FROM rollup_hour WHERE dimension IN (4, 5) GROUP BY dimension, key";
+
 static const char streams_sql[] =
     "SELECT coalesce(max(last_contact), 0), "
     SUM("state = 1 AND last_contact >= ?1") ", "
@@ -80,17 +86,78 @@ sum(struct query *q, uint64_t since, struct query_sum *out)
 	return QUERY_OK;
 }
 
+static struct str
+text_at(sqlite3_stmt *st, int column)
+{
+	const unsigned char *text = sqlite3_column_text(st, column);
+
+	return (struct str){ (const char *)text,
+		(size_t)sqlite3_column_bytes(st, column) };
+}
+
+static uint64_t
+number_at(sqlite3_stmt *st, int column)
+{
+	return (uint64_t)sqlite3_column_int64(st, column);
+}
+
+static void
+read_reason(sqlite3_stmt *st, struct query_totals *out)
+{
+	struct str name = text_at(st, 1);
+
+	for (unsigned i = CLOSE_NONE + 1; i < CLOSE_REASONS; i++) {
+		if (str_eq(name, str_from(close_reason_name(i)))) {
+			out->reasons[i] = number_at(st, 2);
+			return;
+		}
+	}
+	for (int s = STATUS_CLOSED; s <= STATUS_REJECTED; s++)
+		out->other_reasons[s] += number_at(st, 2 + s);
+}
+
+static void
+read_duration(sqlite3_stmt *st, struct query_totals *out)
+{
+	unsigned i = duration_find(text_at(st, 1));
+
+	if (i == DURATION_BUCKETS)
+		return;
+	out->durations[i] = number_at(st, 2);
+	out->duration_us += number_at(st, 6);
+}
+
+/* The sessions that ended, by why and by how long they lasted. */
+static enum query_result
+parts(struct query *q, struct query_totals *out)
+{
+	sqlite3_stmt *st = query_prepare(q, parts_sql);
+	enum query_result r = QUERY_OK;
+	int step;
+
+	if (st == NULL)
+		return query_fail(q);
+	while ((step = sqlite3_step(st)) == SQLITE_ROW) {
+		if (sqlite3_column_int(st, 0) == 4)
+			read_reason(st, out);
+		else
+			read_duration(st, out);
+	}
+	if (step != SQLITE_DONE)
+		r = query_fail(q);
+	sqlite3_finalize(st);
+	return r;
+}
+
 static void
 read_top(sqlite3_stmt *st, struct query_top *out)
 {
 	struct text key = text_on(out->key, sizeof(out->key));
 
-	text_str(&key, (struct str){
-	    (const char *)sqlite3_column_text(st, 0),
-	    (size_t)sqlite3_column_bytes(st, 0) });
-	out->sessions = (uint64_t)sqlite3_column_int64(st, 1);
-	out->bytes_up = (uint64_t)sqlite3_column_int64(st, 2);
-	out->bytes_down = (uint64_t)sqlite3_column_int64(st, 3);
+	text_str(&key, text_at(st, 0));
+	out->sessions = number_at(st, 1);
+	out->bytes_up = number_at(st, 2);
+	out->bytes_down = number_at(st, 3);
 }
 
 static enum query_result
@@ -139,7 +206,9 @@ query_totals(struct query *q, uint64_t now_us, struct query_totals *out)
 
 	if (r != QUERY_OK)
 		return r;
-	if ((r = sum(q, 0, &out->all)) == QUERY_OK)
+	*out = (struct query_totals){ 0 };
+	if ((r = sum(q, 0, &out->all)) == QUERY_OK &&
+	    (r = parts(q, out)) == QUERY_OK)
 		r = numbers(q, streams_sql, now_us > QUERY_SILENT_US ?
 		    now_us - QUERY_SILENT_US : 0, streams, 3);
 	if (r == QUERY_OK) {

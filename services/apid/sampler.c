@@ -43,23 +43,41 @@ keep_rising(uint64_t *now, uint64_t *last, uint64_t *lost)
 	*now += *lost;
 }
 
+/* A member that is a number, or an array of them. */
+#define COUNTER(m) \
+	{ offsetof(struct query_totals, m), \
+		sizeof(((struct query_totals *)0)->m) / sizeof(uint64_t) }
+
+static uint64_t *
+number_in(struct query_totals *t, size_t at, size_t i)
+{
+	return (uint64_t *)(void *)((char *)t + at) + i;
+}
+
 static void
 keep_all_rising(struct sampler *s, struct query_totals *now)
 {
-	static const size_t counters[] = {
-		offsetof(struct query_totals, tried),
-		offsetof(struct query_totals, all.rejected),
-		offsetof(struct query_totals, all.allowed),
-		offsetof(struct query_totals, all.blocked),
-		offsetof(struct query_totals, all.redirected),
-		offsetof(struct query_totals, all.bytes_up),
-		offsetof(struct query_totals, all.bytes_down),
+	static const struct {
+		size_t at, n;
+	} counters[] = {
+		COUNTER(tried),
+		COUNTER(all.rejected),
+		COUNTER(all.allowed),
+		COUNTER(all.blocked),
+		COUNTER(all.redirected),
+		COUNTER(all.bytes_up),
+		COUNTER(all.bytes_down),
+		COUNTER(reasons),
+		COUNTER(other_reasons),
+		COUNTER(durations),
+		COUNTER(duration_us),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
-		keep_rising((uint64_t *)(void *)((char *)now + counters[i]),
-		    (uint64_t *)(void *)((char *)&s->last + counters[i]),
-		    (uint64_t *)(void *)((char *)&s->lost + counters[i]));
+		for (size_t j = 0; j < counters[i].n; j++)
+			keep_rising(number_in(now, counters[i].at, j),
+			    number_in(&s->last, counters[i].at, j),
+			    number_in(&s->lost, counters[i].at, j));
 }
 
 static void

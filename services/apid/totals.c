@@ -8,6 +8,14 @@ struct line {
 };
 
 static void
+head(struct bytes *out, const char *namespace, const char *name,
+    const char *kind, const char *help)
+{
+	bytes_fmt(out, "# HELP %s_%s %s\n# TYPE %s_%s %s\n", namespace, name,
+	    help, namespace, name, kind);
+}
+
+static void
 expose(struct bytes *out, const char *namespace, const struct line *l,
     size_t n)
 {
@@ -16,13 +24,50 @@ expose(struct bytes *out, const char *namespace, const struct line *l,
 	for (; n > 0; n--, l++) {
 		/* Samples of one metric stand together in the table. */
 		if (l->name != NULL)
-			bytes_fmt(out, "# HELP %s_%s %s\n# TYPE %s_%s %s\n",
-			    namespace, l->name, l->help, namespace, l->name,
-			    l->kind);
+			head(out, namespace, l->name, l->kind, l->help);
 		last = l->name != NULL ? l->name : last;
 		bytes_fmt(out, "%s_%s%s %llu\n", namespace, last, l->label,
 		    (unsigned long long)l->value);
 	}
+}
+
+static void
+expose_reasons(struct bytes *out, const char *namespace,
+    const struct query_totals *t)
+{
+	static const char name[] = "sessions_closed_total";
+
+	head(out, namespace, name, "counter",
+	    "Sessions that ended, refused ones included, by why");
+	for (unsigned i = CLOSE_NONE + 1; i < CLOSE_REASONS; i++)
+		bytes_fmt(out, "%s_%s{status=\"%s\",reason=\"%s\"} %llu\n",
+		    namespace, name,
+		    record_status_name(close_reason_status(i)),
+		    close_reason_name(i), (unsigned long long)t->reasons[i]);
+	for (unsigned s = STATUS_CLOSED; s <= STATUS_REJECTED; s++)
+		bytes_fmt(out, "%s_%s{status=\"%s\",reason=\"__other__\"} "
+		    "%llu\n", namespace, name, record_status_name(s),
+		    (unsigned long long)t->other_reasons[s]);
+}
+
+static void
+expose_durations(struct bytes *out, const char *namespace,
+    const struct query_totals *t)
+{
+	static const char name[] = "session_duration_seconds";
+	unsigned long long count = 0;
+
+	head(out, namespace, name, "histogram",
+	    "How long ended sessions lasted, all but the rejected");
+	for (unsigned i = 0; i < DURATION_BUCKETS; i++) {
+		count += t->durations[i];
+		bytes_fmt(out, "%s_%s_bucket{le=\"%s\"} %llu\n", namespace,
+		    name, duration_edges[i], count);
+	}
+	bytes_fmt(out, "%s_%s_sum %llu.%06llu\n%s_%s_count %llu\n", namespace,
+	    name, (unsigned long long)t->duration_us / 1000000,
+	    (unsigned long long)t->duration_us % 1000000, namespace, name,
+	    count);
 }
 
 void
@@ -65,6 +110,9 @@ totals_expose(struct bytes *out, const char *namespace,
 	};
 
 	expose(out, namespace, always, ARRAY_LEN(always));
-	if (s->known)
-		expose(out, namespace, lines, ARRAY_LEN(lines));
+	if (!s->known)
+		return;
+	expose(out, namespace, lines, ARRAY_LEN(lines));
+	expose_reasons(out, namespace, t);
+	expose_durations(out, namespace, t);
 }

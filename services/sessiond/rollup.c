@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/duration.h"
 #include "audit/record.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -107,6 +108,15 @@ destination(struct rollup *r, const struct store_session *row)
 	return arena_str(r->arena, str_from(text));
 }
 
+/* What was refused on purpose never began: it has no length. */
+static struct str
+duration(const struct store_session *row)
+{
+	if (row->status == STATUS_REJECTED)
+		return str_from("");
+	return str_from(duration_edges[duration_bucket(row->duration_us)]);
+}
+
 void
 rollup_add(struct rollup *r, const struct store_session *row)
 {
@@ -115,6 +125,8 @@ rollup_add(struct rollup *r, const struct store_session *row)
 		[ROLLUP_USER] = row->user,
 		[ROLLUP_DESTINATION] = destination(r, row),
 		[ROLLUP_RULE] = row->rule,
+		[ROLLUP_REASON] = row->close_reason,
+		[ROLLUP_DURATION] = duration(row),
 	};
 
 	for (int d = 0; d < ROLLUP_DIMENSIONS; d++) {

@@ -82,6 +82,8 @@ enum rollup_dimension {
 	ROLLUP_USER,
 	ROLLUP_DESTINATION,
 	ROLLUP_RULE,
+	ROLLUP_REASON,   /* why it ended */
+	ROLLUP_DURATION, /* the edge of its bucket, unless rejected */
 	ROLLUP_DIMENSIONS,
 };
 

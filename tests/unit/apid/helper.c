@@ -195,7 +195,9 @@ base_add_ended(struct base *b, unsigned from, unsigned to)
 	    " ?12, 'detail', 0, 2500, 1, 0, 0)");
 	base_run(b, "DELETE FROM rollup_hour;" ROLLUP("0", "''")
 	    ROLLUP("1", "username")
-	    ROLLUP("2", "coalesce(dest_host, hex(dest_ip))") "COMMIT");
+	    ROLLUP("2", "coalesce(dest_host, hex(dest_ip))")
+	    ROLLUP("4", "close_reason")
+	    ROLLUP("5", "CASE WHEN status != 3 THEN '5' END") "COMMIT");
 }
 
 void

@@ -597,7 +597,8 @@ test_rollups(void **state)
 	static const char equal[] =
 	    "SELECT count(*) FROM (SELECT dimension, hour, key, sessions, "
 	    "closed, failed, rejected, allowed, blocked, redirected, bytes_up,"
-	    " bytes_down, duration_us FROM rollup_hour EXCEPT SELECT d, h, k,"
+	    " bytes_down, duration_us FROM rollup_hour WHERE dimension < 5"
+	    " EXCEPT SELECT d, h, k,"
 	    " sum(attempts), sum(status = 1), sum(status = 2), sum(status = 3)"
 	    ", sum(acl_decision = 1), sum(acl_decision = 2),"
 	    " sum(acl_decision = 3), sum(bytes_up), sum(bytes_down),"
@@ -608,7 +609,9 @@ test_rollups(void **state)
 	    "started_at % 3600000000, 2, dest_host FROM session WHERE "
 	    "dest_host IS NOT NULL UNION ALL SELECT *, started_at - started_at"
 	    " % 3600000000, 3, acl_rule_matched FROM session WHERE "
-	    "acl_rule_matched IS NOT NULL) GROUP BY d, h, k)";
+	    "acl_rule_matched IS NOT NULL UNION ALL SELECT *, started_at - "
+	    "started_at % 3600000000, 4, close_reason FROM session) "
+	    "GROUP BY d, h, k)";
 	struct bench *t = *state;
 
 	for (unsigned i = 0; i < 6; i++) {
@@ -627,6 +630,15 @@ test_rollups(void **state)
 		"SELECT sum(bytes_up) FROM "
 		"rollup_hour WHERE dimension = 1 AND key = 'alice'"),
 	    60);
+	/* The six that were refused have a reason and no length. */
+	assert_int_equal(
+	    base_number(&t->base, "SELECT sum(sessions) FROM "
+				  "rollup_hour WHERE dimension = 4"),
+	    12);
+	assert_int_equal(
+	    base_number(&t->base, "SELECT sum(sessions) FROM "
+				  "rollup_hour WHERE dimension = 5"),
+	    6);
 }
 
 /* Names that break out of SQL, JSON, terminals and pages stay what they are. */

@@ -357,8 +357,15 @@ compare_rollups(struct run *r)
 	    "sum(acl_decision = 3), sum(bytes_up), sum(bytes_down), "
 	    "sum(duration_us) FROM (SELECT s.*, started_at - started_at % "
 	    "3600000000 AS h, column1 AS d, CASE column1 WHEN 0 THEN '' WHEN 1"
-	    " THEN username WHEN 2 THEN dest_host ELSE acl_rule_matched END "
-	    "AS k FROM session AS s, (VALUES (0), (1), (2), (3))) "
+	    " THEN username WHEN 2 THEN dest_host "
+	    "WHEN 3 THEN acl_rule_matched WHEN 4 THEN close_reason ELSE "
+	    "CASE WHEN status != 3 THEN (SELECT le FROM (SELECT 0.1 AS up, '0.1'"
+	    " AS le UNION ALL VALUES (0.5, '0.5'), (1, '1'), (5, '5'), (15, '15'),"
+	    " (60, '60'), (300, '300'), (900, '900'), (1800, '1800'), (3600, "
+	    "'3600'), (7200, '7200'), (21600, '21600'), (86400, '86400'), "
+	    "(9e99, '+Inf')) WHERE duration_us <= up * 1000000 ORDER BY up "
+	    "LIMIT 1) END END AS k FROM session AS s, "
+	    "(VALUES (0), (1), (2), (3), (4), (5))) "
 	    "WHERE k IS NOT NULL GROUP BY d, h, k";
 	static const char rows[] = "SELECT * FROM rollup_hour";
 	char *sql = xasprintf("SELECT (SELECT count(*) FROM (%s EXCEPT %s)) + "

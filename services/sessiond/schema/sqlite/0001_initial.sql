@@ -115,7 +115,9 @@ END;
 
 -- Sums over `session` by hour of started_at, always equal to a GROUP BY.
 -- dimension: 0 all (key ''), 1 user, 2 destination (dest_host, else dest_ip as
--- text), 3 rule; a session without the key is left out of that dimension.
+-- text), 3 rule, 4 close_reason, 5 duration (the upper edge of its bucket in
+-- seconds; not of rejected sessions); a session without the key is left out of
+-- that dimension.
 -- sessions counts attempts; so do the columns by status and decision.
 CREATE TABLE rollup_hour (
 	dimension	INTEGER NOT NULL,
