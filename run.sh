@@ -136,6 +136,7 @@ random_hex() { od -An -v -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 
 # ipc paths end at 107 bytes: a deep state directory gets its sockets elsewhere.
 choose_run_dir() {
+    local LC_ALL=C # bytes, not characters
     run_dir=$state/run
     if [ ${#run_dir} -gt 80 ]; then
         run_dir=/tmp/sallyport-$(printf '%s' "$state" | sha256sum | cut -c1-16)
@@ -234,6 +235,10 @@ prepare_state() {
     umask 077
     choose_run_dir
     mkdir -p "$state/data" "$run_dir" || fail "cannot make $state/data"
+    case $(stat -c %u "$run_dir") in
+    "$(id -u)" | "$(id -u sallyport 2>/dev/null)") ;;
+    *) fail "$run_dir belongs to somebody else" ;;
+    esac
     write_config
     write_policy
     write_demo
