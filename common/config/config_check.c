@@ -127,6 +127,10 @@ check_metrics(const struct check *c)
 	if (s[good] != '\0' || (*s >= '0' && *s <= '9'))
 		broken(c, KEYS("metrics.namespace"),
 		    "expected letters, digits and _, no digit first");
+	if (c->s->metrics.user_series == CONFIG_USER_SERIES_LIST &&
+	    c->s->metrics.user_list.n == 0)
+		broken(c, KEYS("metrics.user_list", "metrics.user_series"),
+		    "user_series = list needs at least one user");
 }
 
 /* ---- listeners ---- */

@@ -22,6 +22,11 @@ const char *const config_socks_methods[] = {
 	NULL,
 };
 
+const char *const config_user_series[] = {
+	[CONFIG_USER_SERIES_OFF] = "off", [CONFIG_USER_SERIES_LIST] = "list",
+	[CONFIG_USER_SERIES_TOP] = "top", NULL,
+};
+
 /* Expansion one: an array of keys for each section. */
 #define FULL_NAME_(section, name) #section "." name
 #define FULL_NAME(section, name) FULL_NAME_(section, name)

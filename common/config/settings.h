@@ -11,6 +11,11 @@
 /* Indices of config_socks_methods; proxy.socks_methods holds the words. The
  * fields log.level and log.format are enum log_level, enum log_format. */
 enum config_socks_method { CONFIG_SOCKS_NONE, CONFIG_SOCKS_USERPASS };
+/* metrics.user_series */
+enum config_user_series {
+	CONFIG_USER_SERIES_OFF, CONFIG_USER_SERIES_LIST,
+	CONFIG_USER_SERIES_TOP,
+};
 
 #define CONFIG_C_BOOL		bool
 #define CONFIG_C_U32		uint32_t

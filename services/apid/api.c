@@ -94,6 +94,12 @@ api_sample(const struct api *a, struct sample *out)
 	sampler_get(a->o.sampler, out);
 }
 
+void
+api_users(const struct api *a, struct bytes *out)
+{
+	sampler_users(a->o.sampler, out);
+}
+
 struct str
 api_openapi(const struct api *a)
 {

@@ -63,6 +63,7 @@ struct call {
 };
 
 struct metrics *api_metrics(const struct api *a);
+void api_users(const struct api *a, struct bytes *out);
 void api_sample(const struct api *a, struct sample *out);
 /* The OpenAPI document as text; made once. */
 struct str api_openapi(const struct api *a);

@@ -120,6 +120,7 @@ start_sampler(struct apid *d, struct err *err)
 		.database = d->database,
 		.timeout_ms = s->apid.statement_timeout,
 		.metrics = service_metrics(d->context),
+		.config = &s->metrics,
 		.on_database = on_database, .arg = d,
 	};
 

@@ -174,6 +174,29 @@ struct query_totals {
 enum query_result query_totals(struct query *q, uint64_t now_us,
     struct query_totals *out) MUST_CHECK;
 
+struct query_user_sum {
+	uint64_t sessions;	/* but the rejected */
+	uint64_t bytes_up, bytes_down;
+};
+
+/* `name` is borrowed until the callback returns. */
+struct query_user {
+	struct str name;
+	struct query_user_sum grown;	/* in the window of the last time */
+	struct query_user_sum sum;	/* in that of the next */
+};
+
+/*
+ * Gives each user of the last day, the one with most sessions first, and moves
+ * the window on. It begins at the hour `*window_us`, which is 0 at first, and
+ * reaches back to the oldest session that ran when it was set: what ends until
+ * the next time is in it. Sessions that run count wherever they began. What a
+ * proxy reports more than a day late may be left out.
+ */
+enum query_result query_users(struct query *q, uint64_t now_us,
+    uint64_t *window_us, void (*fn)(void *arg, const struct query_user *u),
+    void *arg) MUST_CHECK;
+
 /* A running session is shown as unknown, and a stream counts as silent, when
  * nothing was heard of it for so long. */
 #define QUERY_SILENT_US UINT64_C(900000000)

@@ -219,3 +219,83 @@ query_totals(struct query *q, uint64_t now_us, struct query_totals *out)
 	}
 	return query_end(q, r);
 }
+
+/* ---- users ---- */
+
+/* ?1: the earlier window, ?2: that of the last time, ?3: of the next. */
+#define IN(window, x) SUM("CASE WHEN hour >= " window " THEN " x " END")
+
+static const char everybody_sql[] =
+    "SELECT key, " IN("?2", "n") ", " IN("?2", "up") ", " IN("?2", "down")
+    ", " IN("?3", "n") ", " IN("?3", "up") ", " IN("?3", "down")
+    " FROM (SELECT key, hour, sessions - rejected AS n, bytes_up AS up,"
+    " bytes_down AS down FROM rollup_hour WHERE dimension = 1 AND hour >= ?1"
+    " UNION ALL SELECT username, 9223372036854775807, 1, bytes_up, bytes_down"
+    " FROM session_active WHERE username IS NOT NULL)"
+    " GROUP BY key ORDER BY 5 DESC, 6 + 7 DESC, key";
+
+static const char oldest_sql[] =
+    "SELECT coalesce(min(started_at), ?1) FROM session_active";
+
+#define HOUR_US UINT64_C(3600000000)
+#define DAY_US (24 * HOUR_US)
+
+static struct query_user_sum
+user_sum_at(sqlite3_stmt *st, int column)
+{
+	return (struct query_user_sum){
+		.sessions = number_at(st, column),
+		.bytes_up = number_at(st, column + 1),
+		.bytes_down = number_at(st, column + 2),
+	};
+}
+
+static enum query_result
+everybody(struct query *q, uint64_t last, uint64_t next,
+    void (*fn)(void *arg, const struct query_user *u), void *arg)
+{
+	sqlite3_stmt *st = query_prepare(q, everybody_sql);
+	enum query_result r = QUERY_OK;
+	int step;
+
+	if (st == NULL)
+		return query_fail(q);
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)(last < next ? last : next));
+	sqlite3_bind_int64(st, 2, (sqlite3_int64)last);
+	sqlite3_bind_int64(st, 3, (sqlite3_int64)next);
+	while ((step = sqlite3_step(st)) == SQLITE_ROW) {
+		struct query_user u = {
+			.name = text_at(st, 0),
+			.grown = user_sum_at(st, 1),
+			.sum = user_sum_at(st, 4),
+		};
+
+		fn(arg, &u);
+	}
+	if (step != SQLITE_DONE)
+		r = query_fail(q);
+	sqlite3_finalize(st);
+	return r;
+}
+
+enum query_result
+query_users(struct query *q, uint64_t now_us, uint64_t *window_us,
+    void (*fn)(void *arg, const struct query_user *u), void *arg)
+{
+	uint64_t day = now_us > DAY_US ? now_us - DAY_US : 0;
+	uint64_t oldest, next;
+	enum query_result r = query_begin(q);
+
+	if (r != QUERY_OK)
+		return r;
+	r = numbers(q, oldest_sql, now_us, &oldest, 1);
+	if (r == QUERY_OK) {
+		next = oldest < day ? oldest : day;
+		next -= next % HOUR_US;
+		r = everybody(q, *window_us > 0 ? *window_us : next, next,
+		    fn, arg);
+		if (r == QUERY_OK)
+			*window_us = next;
+	}
+	return query_end(q, r);
+}

@@ -99,6 +99,7 @@ system_metrics(struct call *c)
 
 	api_sample(c->api, &s);
 	totals_expose(&c->response->body, c->settings->metrics.namespace, &s);
+	api_users(c->api, &c->response->body);
 	metrics_expose(api_metrics(c->api), &c->response->body);
 }
 

@@ -8,12 +8,14 @@
 #include <time.h>
 
 #include "apid/ask.h"
+#include "apid/users.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
 #define ROUND_MS 1000
 #define PROBE_ROUNDS 2		/* daemons are asked every second round */
 #define PROBE_MS 1000
+#define USERS_ROUNDS 10
 
 const char *const sampler_names[SAMPLER_DAEMONS] = {
 	"proxy", "authd", "acld", "sessiond", "apid",
@@ -23,11 +25,15 @@ struct sampler {
 	struct sampler_options o;
 	struct query *query;		/* its thread's */
 	struct query_totals last, lost;	/* its thread's, see keep_rising */
+	char *namespace;		/* of users' metrics */
+	struct users *users;		/* its thread's; NULL: not wanted */
+	uint64_t users_window_us;	/* its thread's, see query_users */
 	atomic_bool stop;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct sample sample;		/* guarded by lock */
+	struct bytes users_page;	/* guarded by lock */
 };
 
 /*
@@ -111,6 +117,32 @@ look_at_database(struct sampler *s)
 }
 
 static void
+add_user(void *arg, const struct query_user *u)
+{
+	users_add(arg, u);
+}
+
+/* A failure leaves all as it was: the next round counts its growth too. */
+static void
+look_at_users(struct sampler *s)
+{
+	struct ask ask = ask_begin(s->o.metrics, QUESTION_TOTALS);
+	enum query_result r;
+
+	users_begin(s->users);
+	r = query_users(s->query, clock_wall_us(), &s->users_window_us,
+	    add_user, s->users);
+	ask_end(&ask, r);
+	if (r != QUERY_OK)
+		return;
+	users_end(s->users);
+	pthread_mutex_lock(&s->lock);
+	bytes_clear(&s->users_page);
+	users_expose(s->users, &s->users_page, s->namespace);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
 look_at_daemons(struct sampler *s)
 {
 	struct probe probes[SAMPLER_DAEMONS] = { 0 };
@@ -151,8 +183,11 @@ run(void *arg)
 		if (round % PROBE_ROUNDS == 0)
 			look_at_daemons(s);
 		sleep_ms(s, ROUND_MS);
-		if (!atomic_load(&s->stop))
-			look_at_database(s);
+		if (atomic_load(&s->stop))
+			break;
+		look_at_database(s);
+		if (s->users != NULL && round % USERS_ROUNDS == 0)
+			look_at_users(s);
 	}
 	return NULL;
 }
@@ -163,6 +198,9 @@ sampler_free(struct sampler **sp)
 	struct sampler *s = *sp;
 
 	query_free(&s->query);
+	users_free(&s->users);
+	bytes_fini(&s->users_page);
+	free(s->namespace);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -179,6 +217,10 @@ sampler_start(struct sampler **out, const struct sampler_options *o,
 	s->o = *o;
 	s->query = query_new(o->database, &s->stop);
 	query_set_timeout(s->query, o->timeout_ms);
+	if (o->config != NULL) {
+		s->users = users_new(o->config);
+		s->namespace = xstrdup(o->config->namespace);
+	}
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -199,6 +241,14 @@ sampler_get(struct sampler *s, struct sample *out)
 {
 	pthread_mutex_lock(&s->lock);
 	*out = s->sample;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+sampler_users(struct sampler *s, struct bytes *out)
+{
+	pthread_mutex_lock(&s->lock);
+	bytes_add(out, s->users_page.ptr, s->users_page.len);
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -4,6 +4,7 @@
  * requests.
  *
  * A thread of its own asks the database once a second for the fleet's totals,
+ * every ten seconds for those of users (if the settings want them),
  * and every two seconds all daemons for their /readyz. A request only copies
  * the last sample. Any thread may ask.
  */
@@ -14,6 +15,7 @@
 #include "apid/query.h"
 #include "base/err.h"
 #include "base/metrics.h"
+#include "config/settings.h"
 
 #define SAMPLER_DAEMONS 5
 
@@ -32,6 +34,7 @@ struct sampler_options {
 	const char *database;		/* the file */
 	uint64_t timeout_ms;		/* of a statement */
 	struct metrics *metrics;
+	const struct metrics_config *config;	/* or NULL; not kept */
 	/* In the order that sampler_names has. */
 	struct endpoint daemons[SAMPLER_DAEMONS];
 	/* After each look at the database; why NULL: it can be read. */
@@ -47,6 +50,8 @@ struct sampler;
 int sampler_start(struct sampler **out, const struct sampler_options *o,
     struct err *err) MUST_CHECK;
 void sampler_get(struct sampler *s, struct sample *out);
+/* Appends the metrics of users, if there are any (users.h). */
+void sampler_users(struct sampler *s, struct bytes *out);
 void sampler_stop(struct sampler **sp);
 
 #endif

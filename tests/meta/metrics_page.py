@@ -16,7 +16,8 @@ user, an address, a name or the text of a rule. Each daemon also gives
 `process_resident_memory_bytes`, `process_open_fds`, `process_max_fds`,
 `process_start_time_seconds`. apid gives besides the totals of the whole fleet, from
 the database, under the names of `services/apid/totals.c` (`sallyport_active_sessions`,
-`sallyport_sessions_total`, …). This page is printed from the daemons' tables.
+`sallyport_sessions_total`, …); of users only where `metrics.user_series` asks for
+them, at most 49 and `__other__`. This page is printed from the daemons' tables.
 """
 
 

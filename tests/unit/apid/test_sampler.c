@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "helper.h"
 #include "net/sock.h"
+#include "prom.h"
 
 #define WAIT_MS 10000
 
@@ -128,7 +129,10 @@ on_database(void *arg, const char *why)
 static int
 setup(void **state)
 {
+	static const struct metrics_config config = { .namespace = "x",
+		.user_series = CONFIG_USER_SERIES_TOP, .user_top_n = 3 };
 	struct sampler_options o = { .timeout_ms = 5000,
+		.config = &config,
 		.on_database = on_database };
 	struct err err;
 
@@ -247,6 +251,39 @@ unknown_totals_are_left_out(void **state)
 	bytes_fini(&b);
 }
 
+static bool
+has_users(const struct sample *s)
+{
+	struct bytes b = { 0 };
+	bool has;
+
+	(void)s;
+	sampler_users(sampler, &b);
+	has = b.len > 0;
+	bytes_fini(&b);
+	return has;
+}
+
+static void
+users_join_the_page(void **state)
+{
+	struct bytes b = { 0 };
+	struct sample s;
+
+	(void)state;
+	/* The rows of the model are of the past: these run now. */
+	base_add_active(&base, 300, 340);
+	wait_for(has_users, &s);
+	totals_expose(&b, "x", &s);
+	sampler_users(sampler, &b);
+	bytes_add(&b, "", 1);
+	assert_true(prom_check(b.ptr) > 100);
+	assert_non_null(strstr(b.ptr, "x_user_sessions_total{user=\"user"));
+	assert_true(prom_value(b.ptr,
+	    "x_user_sessions_total{user=\"__other__\"}") == 0);
+	bytes_fini(&b);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -256,6 +293,7 @@ main(void)
 		cmocka_unit_test(daemons_are_asked_at_once),
 		cmocka_unit_test(unknown_totals_are_left_out),
 		TEST(counters_never_fall),
+		TEST(users_join_the_page),
 		TEST(a_lost_database_keeps_the_last_sums),
 	};
 

@@ -557,6 +557,11 @@ static const struct broken table[] = {
 	    "sallyport.toml:2:13: metrics.namespace: expected letters, "
 	    "digits and _, no digit first\n" },
 	{ TOML,
+	    "[metrics]\n"
+	    "user_series = \"list\"",
+	    "sallyport.toml:2:15: metrics.user_list: user_series = list "
+	    "needs at least one user\n" },
+	{ TOML,
 	    "[sessiond]\n"
 	    "database = \"postgresql://u:hunter2@h/d\"",
 	    "sallyport.toml:2:12: sessiond.database: PostgreSQL is not "
