@@ -109,8 +109,9 @@ nap(struct listening *l)
 /*
  * Does a peer become a pipe? The time for it is counted as nng lives it, in
  * naps that its own threads must end, so that a busy machine, where everything
- * is late, is not taken for a dead listener: to hang up on a live one before
- * its greeting would do the very harm that is looked for.
+ * is late, is not taken for a dead listener. The line is held until the end:
+ * nng drops a peer that has hung up without reading what it said before, and
+ * if that happens during the greeting it is the very harm that is looked for.
  */
 static bool
 answers(struct listening *l)
@@ -126,10 +127,10 @@ answers(struct listening *l)
 		greeted = ipc_is_greeted(fd, 0);
 	}
 	greeted = greeted && ipc_greet(fd);
-	close(fd);
 	for (unsigned i = 0; greeted && i < NAPS && added(l) == before &&
 	     !is_stopping(l); i++)
 		nap(l);
+	close(fd);
 	return added(l) != before;
 }
 
