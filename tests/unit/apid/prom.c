@@ -91,7 +91,8 @@ number(struct str s)
 
 	assert_true(str_copy(text, sizeof(text), s));
 	v = strtod(text, &end);
-	assert_true(s.len > 0 && *end == '\0' && !isspace((unsigned char)*text));
+	assert_true(s.len > 0 && *end == '\0' &&
+	    !isspace((unsigned char)*text));
 	return v;
 }
 
