@@ -16,6 +16,7 @@ top=$PWD
 . "$top/deploy/lib/packages.sh"
 base=${SALLYPORT_TEST_BUILD:-$top/build-test}
 results=$(mktemp -d)
+chmod 0711 "$results"    # the daemons' user walks through it
 trap 'rm -rf "$results"' EXIT
 fast=(unit integration meta fuzz-replay)
 
@@ -60,6 +61,7 @@ meson_suites() {
 e2e() {
     step "$(basename "$1"): e2e"
     SALLYPORT_BUILD=$1 /usr/bin/python3 -m pytest -q -p no:cacheprovider \
+        --basetemp="$results/e2e-$(basename "$1")" \
         -n "${SALLYPORT_E2E_JOBS:-4}" --junitxml="$results/$(basename "$1")-e2e.xml" \
         "$top/tests/e2e" || true
 }

@@ -40,6 +40,7 @@ struct service_context {
 	char *bus[CONTEXT_SOCKETS];		/* immutable once made */
 	unsigned group;
 	int signals, wake;			/* signalfd, eventfd */
+	bool bound;		/* bind() was done */
 	bool bad_config;
 	void *data;
 };

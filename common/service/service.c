@@ -205,7 +205,10 @@ prepare(struct service_context *c, struct err *err)
 
 		return err_set(err, "%s (admin_listen)", why.text);
 	}
-	return c->service->bind != NULL ? c->service->bind(c, err) : 0;
+	if (c->service->bind != NULL && c->service->bind(c, err) != 0)
+		return -1;
+	c->bound = true;
+	return 0;
 }
 
 static int
@@ -320,6 +323,8 @@ run(struct service_context *c, const struct load *l)
 	if (prepare(c, &err) != 0 || lock_down(c, &err) != 0 ||
 	    begin(c, &err) != 0) {
 		modes_complain(c->service, err.text);
+		if (c->bound && c->service->unbind != NULL)
+			c->service->unbind(c);
 		return c->bad_config ? EXIT_CONFIG : EXIT_FAILURE;
 	}
 	log_start(c, l);

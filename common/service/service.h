@@ -34,6 +34,9 @@ struct service {
 	/* Before privileges are dropped; may be NULL. -1 with err ends the
 	 * process with exit 1. No nng call, no thread here. */
 	int (*bind)(struct service_context *c, struct err *err);
+	/* bind() succeeded and start() did not, or was not reached: give back
+	 * what there is. May be NULL. */
+	void (*unbind)(struct service_context *c);
 	/* -1: cannot start, exit 1. `service_bad_config` makes it 78. */
 	int (*start)(struct service_context *c, struct err *err);
 	/* SIGHUP, or an admin request: `next` was loaded and checked and its

@@ -55,6 +55,7 @@ static const struct service proxy = {
 	.metrics = proxy_metrics,
 	.n_metrics = PROXY_METRICS,
 	.bind = on_bind,
+	.unbind = on_stop,
 	.start = on_start,
 	.reload = on_reload,
 	.drain = on_drain,
