@@ -222,12 +222,12 @@ exchange(const struct place *at, const char *path, const char *token,
 static int
 status_of(struct str answer, struct str *body)
 {
-	const char *end =
-	    memmem(answer.ptr, answer.len, "\r\n\r\n", sizeof("\r\n\r\n") - 1);
+	static const char blank[] = "\r\n\r\n";
+	const char *end = answer.len < 12 ? NULL :
+	    memmem(answer.ptr, answer.len, blank, sizeof(blank) - 1);
 	uint64_t status;
 
-	if (end == NULL || answer.len < 12 ||
-	    strncmp(answer.ptr, "HTTP/1.", 7) != 0 ||
+	if (end == NULL || strncmp(answer.ptr, "HTTP/1.", 7) != 0 ||
 	    !str_to_u64((struct str){ answer.ptr + 9, 3 }, 599, &status))
 		return -1;
 	body->ptr = end + 4;
