@@ -61,7 +61,7 @@ meson_suites() {
 e2e() {
     step "$(basename "$1"): e2e"
     SALLYPORT_BUILD=$1 /usr/bin/python3 -m pytest -q -p no:cacheprovider \
-        --basetemp="$results/e2e-$(basename "$1")" \
+        --basetemp="$results/e" \
         -n "${SALLYPORT_E2E_JOBS:-4}" --junitxml="$results/$(basename "$1")-e2e.xml" \
         "$top/tests/e2e" || true
 }

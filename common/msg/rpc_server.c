@@ -80,6 +80,20 @@ method_of(const struct rpc_server *s, uint32_t kind)
 	return m->kind != 0 ? m : NULL;
 }
 
+/* What it sent is no request at all: there is nothing to answer. */
+static void
+refuse_peer(struct rpc_request *r)
+{
+	struct rpc_server *s = r->server;
+
+	if (s->options.on_malformed != NULL)
+		s->options.on_malformed(s->options.arg);
+	nng_msg_free(r->msg);
+	r->msg = NULL;
+	nng_pipe_close(r->pipe);
+	receive(r);
+}
+
 static void
 handle(struct rpc_request *r)
 {
@@ -93,8 +107,7 @@ handle(struct rpc_request *r)
 		atomic_fetch_add(&s->malformed, 1);
 		log_warn(NULL, "rpc_malformed", log_str("socket", s->name),
 		    log_u64("bytes", message.len));
-		r->envelope = (struct envelope){ 0 };
-		rpc_fail(r, RPC_STATUS_MALFORMED, "malformed envelope");
+		refuse_peer(r);
 		return;
 	}
 	r->deadline = clock_mono_ms() + r->envelope.deadline_ms;

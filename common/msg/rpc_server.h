@@ -5,8 +5,8 @@
  * A fixed number of nng contexts receive; it bounds the requests in flight. A
  * handler runs on an nng thread and must not block for longer than some tens
  * of microseconds; it answers before it returns, or keeps the request and
- * answers later from any thread. Malformed envelopes and unknown kinds are
- * answered here and counted. Handlers run in parallel.
+ * answers later from any thread. Unknown kinds are answered here, who sends
+ * what is no envelope is closed; both are counted. Handlers run in parallel.
  */
 #ifndef MSG_RPC_SERVER_H
 #define MSG_RPC_SERVER_H
@@ -35,6 +35,9 @@ struct rpc_server_options {
 	unsigned contexts;	/* requests in flight, 1..1024 */
 	const struct rpc_method *methods;	/* ends with kind 0 */
 	void *arg;		/* for the handlers */
+	/* Told of each message that was no envelope; its peer is closed. May
+	 * be NULL. On an nng thread. */
+	void (*on_malformed)(void *arg);
 	/* An ipc socket is made with mode 0660, and given to this group when
 	 * not (gid_t)-1. A stale socket file of a dead process is replaced. */
 	unsigned group;

@@ -19,6 +19,7 @@ struct topic_sub {
 	struct bus *bus;
 	char *name;
 	topic_message_fn *on_message;
+	nng_pipe sender;	/* of the message that is being handled */
 	void *arg;
 	nng_aio *aio;
 	pthread_t thread;
@@ -118,6 +119,7 @@ run(void *arg)
 	nng_msg *msg;
 
 	while ((msg = receive(s)) != NULL) {
+		s->sender = nng_msg_get_pipe(msg);
 		s->on_message(s->arg, (struct str){ nng_msg_body(msg),
 		    nng_msg_len(msg) });
 		nng_msg_free(msg);
@@ -152,13 +154,19 @@ topic_sub_open(struct topic_sub **out, const struct topic_options *o,
 	s->name = xstrdup(o->name);
 	s->on_message = on_message;
 	s->arg = arg;
+	*out = s;
 	if (open_bus(&s->bus, BUS_SUB, o, err) != 0 ||
 	    sub_start(s, err) != 0) {
-		topic_sub_close(&s);
+		topic_sub_close(out);
 		return -1;
 	}
-	*out = s;
 	return 0;
+}
+
+void
+topic_sub_refuse(struct topic_sub *s)
+{
+	nng_pipe_close(s->sender);
 }
 
 unsigned

@@ -37,6 +37,11 @@ void topic_pub_close(struct topic_pub **pp);
 typedef void topic_message_fn(void *arg, struct str message);
 struct topic_sub;
 
+/* From on_message only: the message is malformed; whoever sent it is closed.
+ * (It may dial again, and is closed again.) */
+void topic_sub_refuse(struct topic_sub *s);
+
+/* *out is set before the first message. */
 int topic_sub_open(struct topic_sub **out, const struct topic_options *o,
     topic_message_fn *on_message, void *arg, struct err *err) MUST_CHECK;
 /* Publishers connected at the moment. */

@@ -226,6 +226,15 @@ answer(const struct acl_rpc *rpc, struct rpc_request *r,
 	return ok;
 }
 
+void
+acl_rpc_on_malformed(void *arg)
+{
+	const struct acl_rpc *rpc = arg;
+
+	metrics_add(acld_cells(rpc->metrics),
+	    METRIC_acld_requests_malformed_total, 0, 1);
+}
+
 static void
 on_decide(void *arg, struct rpc_request *r)
 {
@@ -235,7 +244,7 @@ on_decide(void *arg, struct rpc_request *r)
 	struct policy_answer a = { .action = 0 };
 
 	if (!answer(rpc, r, &a)) {
-		metrics_add(cells, METRIC_acld_requests_malformed_total, 0, 1);
+		acl_rpc_on_malformed(arg);
 		return;
 	}
 	if (a.action == 0)	/* no policy */
@@ -256,8 +265,7 @@ on_test(void *arg, struct rpc_request *r)
 	struct policy_answer a;
 
 	if (!answer(rpc, r, &a))
-		metrics_add(acld_cells(rpc->metrics),
-		    METRIC_acld_requests_malformed_total, 0, 1);
+		acl_rpc_on_malformed(arg);
 }
 
 static void

@@ -29,6 +29,8 @@ struct acl_rpc {
 /* Of the sockets `decide` and `admin_acl`. */
 extern const struct rpc_method acl_rpc_decide[];
 extern const struct rpc_method acl_rpc_admin[];
+/* Counts what was no request at all; for struct rpc_server_options. */
+void acl_rpc_on_malformed(void *arg);
 
 /* Appends a PolicyHeartbeat to `out`. */
 void acl_rpc_heartbeat(const struct id *instance, uint64_t generation,

@@ -245,12 +245,20 @@ ask(struct auth_rpc *rpc, struct rpc_request *r,
 		refuse(w);
 }
 
+void
+auth_rpc_on_malformed(void *arg)
+{
+	struct auth_rpc *rpc = arg;
+
+	metrics_add(authd_cells(rpc->o.metrics), METRIC_authd_requests_total,
+	    AUTHD_REQUEST_MALFORMED, 1);
+}
+
 static void
 on_malformed(struct auth_rpc *rpc, struct rpc_request *r,
     const struct err *err)
 {
-	metrics_add(authd_cells(rpc->o.metrics), METRIC_authd_requests_total,
-	    AUTHD_REQUEST_MALFORMED, 1);
+	auth_rpc_on_malformed(rpc);
 	log_warn(NULL, "login_malformed", log_str("error", err->text));
 	rpc_fail(r, RPC_STATUS_MALFORMED, "%s", err->text);
 }

@@ -28,6 +28,8 @@ void auth_rpc_free(struct auth_rpc **rp);
 
 /* Their argument is a struct auth_rpc. */
 extern const struct rpc_method auth_rpc_auth[], auth_rpc_admin[];
+/* Counts what was no request at all; for struct rpc_server_options. */
+void auth_rpc_on_malformed(void *arg);
 
 /* The answer as an AuthReply, appended; for logins. */
 void auth_rpc_encode(const struct auth_answer *a, struct bytes *out);

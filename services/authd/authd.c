@@ -147,6 +147,7 @@ start_server(struct authd *a, struct service_context *c,
 {
 	o->address = service_bus(c, o->name);
 	o->arg = a->rpc;
+	o->on_malformed = auth_rpc_on_malformed;
 	o->group = service_bus_group(c);
 	return rpc_server_start(out, o, err);
 }

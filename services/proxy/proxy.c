@@ -192,8 +192,10 @@ on_heartbeat(void *arg, struct str message)
 	if (asks_read_heartbeat(message, &instance, &generation))
 		policy_view_hear(&p->view, &instance, generation,
 		    clock_mono_ms());
-	else
+	else {
 		log_warn(NULL, "heartbeat_malformed");
+		topic_sub_refuse(p->policy);
+	}
 }
 
 static int

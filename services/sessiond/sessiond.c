@@ -63,6 +63,7 @@ on_batch(void *arg, struct str message)
 		fate = BATCH_MALFORMED;
 		log_warn(
 		    NULL, "batch_malformed", log_u64("bytes", message.len));
+		topic_sub_refuse(d->events);
 		break;
 	}
 	metrics_add(d->events_cells, M_audit_batches_total, fate, 1);

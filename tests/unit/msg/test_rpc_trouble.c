@@ -74,26 +74,21 @@ test_malformed_envelopes(void **state)
 	};
 	struct server s;
 	struct rpc_client *c;
-	struct envelope e;
-	char buf[256];
-	ssize_t n;
-	int fd;
+	char b;
 
 	(void)state;
 	server_start(&s, place.address, 2);
 	c = client_new(place.address, LONG);
-	fd = sp_connect(place.path, SP_REQ);
+	/* More of them than there are contexts: none is used up. */
 	for (unsigned i = 0; i < ARRAY_LEN(bodies); i++) {
+		int fd = sp_connect(place.path, SP_REQ);
+
 		sp_request(fd, i + 1, bodies[i].ptr, bodies[i].len);
-		n = sp_recv(fd, buf, sizeof(buf));
-		assert_true(n > 4);
-		assert_int_equal(envelope_unpack(&e,
-		    (struct str){ buf + 4, (size_t)n - 4 }), 0);
-		assert_int_equal(e.status, RPC_STATUS_MALFORMED);
+		assert_true(read(fd, &b, 1) <= 0);
+		close(fd);
 	}
 	assert_int_equal(rpc_server_stats(s.rpc).malformed, ARRAY_LEN(bodies));
 	assert_int_equal(ask(c, ECHO, "others go on", LONG), RPC_OK);
-	close(fd);
 	rpc_client_free(&c);
 	server_stop(&s);
 }
