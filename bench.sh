@@ -3,7 +3,7 @@
 #
 # Measures Sallyport beside the floor and its peers, prints one table and writes
 # it to docs/benchmarks.md. As root (each contestant gets a network namespace).
-#   ./bench.sh              all modes, 3 rounds (about ten minutes)
+#   ./bench.sh              all modes, SALLYPORT_BENCH_ROUNDS rounds (3: ten minutes)
 #   ./bench.sh quick        1 short round, nothing written
 # The load generator and the floor are in the yardstick's directory:
 # SALLYPORT_YARDSTICK (default: ../shared/bench).
@@ -14,7 +14,7 @@ top=$PWD
 . "$top/deploy/lib/packages.sh"
 yardstick=${SALLYPORT_YARDSTICK:-$top/../shared/bench}
 build=${SALLYPORT_BUILD:-$top/build}
-rounds=(--rounds 3 --seconds 4)
+rounds=(--rounds "${SALLYPORT_BENCH_ROUNDS:-3}" --seconds 4)
 write=(--write "$top/docs/benchmarks.md")
 
 case ${1:-} in
