@@ -51,7 +51,7 @@ def contestants(work):
         Contestant("floor", 9092, ("u", "p"), f"{null} 9092 2 auto", "any password, no policy, no record"),
         Contestant("floor, no login", 9093, None, f"{null} 9093 2 auto", "for peers without login"),
         Contestant("sallyport", 1080, "demo.env", f"exec {TOP}/run.sh", "login, policy, records in SQLite"),
-        Contestant("microsocks", 1082, ("u", "p"), "exec microsocks -q -i 127.0.0.1 -p 1082 -u u -P p", "login"),
+        Contestant("microsocks", 1082, ("u", "p"), "exec microsocks -i 127.0.0.1 -p 1082 -u u -P p", "login"),
         Contestant("danted", 1081, None, f"exec danted -N 2 -f {work}/danted.conf", "no login"),
     ]
 
