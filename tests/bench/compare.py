@@ -220,7 +220,8 @@ def figure(rows, name, mode, part=None):
         if (row["name"], row["mode"]) != (name, mode):
             continue
         used = row["pss"] if mode == "idle" else row["cpu"]
-        amount = sum(n for process, n in used.items() if part is None or process == part)
+        # The kernel keeps 15 characters of a process's name.
+        amount = sum(n for process, n in used.items() if part is None or process == part[:15])
         values.append(amount / max(row["done"], 1) if mode == "idle" else unit(row, amount))
     return statistics.median(values)
 
