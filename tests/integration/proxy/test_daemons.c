@@ -554,7 +554,7 @@ test_bound_while_both_wait(void **state)
 		rig_expect_lit(fd[i], "\5\2");
 	}
 	rig_wait_metric(r, "proxy_connections{state=\"auth_wait\"}", 2);
-	assert_int_equal(peers_logins(r->peers), 1);
+	peers_wait_logins(r->peers, 1);
 	peers_script_login(r->peers, &(struct peers_login){
 		.source_bound = true });
 	peers_release(r->peers);
@@ -582,6 +582,7 @@ test_single_flight(void **state)
 	}
 	rig_wait_metric(r, "proxy_connections{state=\"auth_wait\"}",
 	    ARRAY_LEN(fd));
+	peers_wait_logins(r->peers, 1);
 	/* one of them leaves, and it is the one who asked */
 	rig_reset(fd[0]);
 	rig_wait_metric(r, "proxy_connections{state=\"auth_wait\"}",
