@@ -217,14 +217,14 @@ check_database(const struct check *c, const char *full, const char *database)
 {
 	if (*database == '\0')
 		return;
-	if (has_prefix(database, "postgresql:") ||
-	    has_prefix(database, "postgres:"))
+	if (has_prefix(database, "sqlite:")) {
+		if (database[strlen("sqlite:")] == '\0')
+			broken(c, KEYS(full), "expected sqlite:FILE");
+	} else if (!has_prefix(database, "postgresql://") &&
+		   !has_prefix(database, "postgres://")) {
 		broken(c, KEYS(full),
-		    "PostgreSQL is not built into this release "
-		    "yet; use sqlite:FILE");
-	else if (!has_prefix(database, "sqlite:") ||
-		 database[strlen("sqlite:")] == '\0')
-		broken(c, KEYS(full), "expected sqlite:FILE");
+		    "expected sqlite:FILE or postgresql://USER@HOST/NAME");
+	}
 }
 
 static void

@@ -8,12 +8,12 @@
 packages_build=(
     gcc g++ meson ninja-build pkg-config protobuf-c-compiler
     libevent-dev libssl-dev libnng-dev libprotobuf-c-dev libjansson-dev
-    libcivetweb-dev libsqlite3-dev libc-ares-dev libtomlplusplus-dev
+    libcivetweb-dev libsqlite3-dev libpq-dev libc-ares-dev libtomlplusplus-dev
     libyaml-dev libcrypt-dev libcap-ng-dev libcmocka-dev python3
 )
 # shellcheck disable=SC2034
 packages_test=(
-    curl iproute2 python3-pytest python3-pytest-xdist sqlite3 shellcheck
+    curl iproute2 postgresql python3-pytest python3-pytest-xdist sqlite3 shellcheck
 )
 # shellcheck disable=SC2034
 packages_all=(clang libclang-rt-dev)

@@ -563,19 +563,19 @@ static const struct broken table[] = {
 	    "needs at least one user\n" },
 	{ TOML,
 	    "[sessiond]\n"
-	    "database = \"postgresql://u:hunter2@h/d\"",
-	    "sallyport.toml:2:12: sessiond.database: PostgreSQL is not "
-	    "built into this release yet; use sqlite:FILE\n" },
+	    "database = \"postgresql:u:hunter2@h/d\"",
+	    "sallyport.toml:2:12: sessiond.database: expected "
+	    "sqlite:FILE or postgresql://USER@HOST/NAME\n" },
 	{ TOML,
 	    "[sessiond]\n"
-	    "database = \"postgres://u:hunter2@h/d\"",
-	    "sallyport.toml:2:12: sessiond.database: PostgreSQL is not "
-	    "built into this release yet; use sqlite:FILE\n" },
+	    "database = \"mysql://u:hunter2@h/d\"",
+	    "sallyport.toml:2:12: sessiond.database: expected "
+	    "sqlite:FILE or postgresql://USER@HOST/NAME\n" },
 	{ TOML,
 	    "[sessiond]\n"
 	    "database = \"hunter2\"",
 	    "sallyport.toml:2:12: sessiond.database: expected "
-	    "sqlite:FILE\n" },
+	    "sqlite:FILE or postgresql://USER@HOST/NAME\n" },
 	{ TOML,
 	    "[apid]\n"
 	    "database = \"sqlite:\"",
@@ -656,7 +656,7 @@ static const struct broken table[] = {
 	{ VARIABLE,
 	    "SALLYPORT_SESSIOND__DATABASE=hunter2",
 	    "SALLYPORT_SESSIOND__DATABASE: sessiond.database: expected "
-	    "sqlite:FILE\n" },
+	    "sqlite:FILE or postgresql://USER@HOST/NAME\n" },
 	{ VARIABLE,
 	    "SALLYPORT_SESSIOND__DATABASE_FILE=/nonexistent/secret",
 	    "SALLYPORT_SESSIOND__DATABASE_FILE: sessiond.database: "
@@ -688,7 +688,8 @@ static const struct broken table[] = {
 	    "debug, trace\n" },
 	{ FLAG,
 	    "sessiond.database=hunter2",
-	    "--set: sessiond.database: expected sqlite:FILE\n" },
+	    "--set: sessiond.database: expected sqlite:FILE or "
+	    "postgresql://USER@HOST/NAME\n" },
 	{ YAML,
 	    "b: 1\n"
 	    "a: 1\n"
