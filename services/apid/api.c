@@ -67,7 +67,7 @@ api_worker_new(struct api *a)
 	struct api_worker *w = xcalloc(1, sizeof(*w));
 
 	w->api = a;
-	w->query = query_new(a->o.database, &a->stop);
+	w->query = query_new(a->o.source, &a->stop);
 	w->cells = apid_cells(a->o.metrics);
 	return w;
 }

@@ -22,7 +22,7 @@ struct route;
 
 struct api_options {
 	const struct settings *settings;	/* borrowed */
-	const char *database;		/* the file */
+	struct query_source *source;	/* borrowed */
 	struct metrics *metrics;
 	struct token_store *tokens;	/* borrowed */
 	struct sampler *sampler;	/* borrowed */

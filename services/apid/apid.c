@@ -17,7 +17,8 @@
 
 struct apid {
 	struct service_context *context;
-	char *database, *tokens_file;
+	struct query_source *source;
+	char *tokens_file;
 	struct token_store *tokens;
 	struct watch *watch;
 	struct sampler *sampler;
@@ -25,17 +26,26 @@ struct apid {
 	struct http *http;
 };
 
-/* The file; the caller's to free. */
-static char *
-database_of(const struct settings *s)
+/* Our own database, else sessiond's; NULL with err. */
+static struct query_source *
+source_of(const struct settings *s, struct err *err)
 {
-	static const char scheme[] = "sqlite:";
-	const char *own = s->apid.database, *from = *own != '\0' ? own :
-	    s->sessiond.database;
+	bool own = *s->apid.database != '\0';
+	struct query_source_options o = {
+		.database = own ? s->apid.database : s->sessiond.database,
+		.password_file = own ? s->apid.database_password_file :
+		    s->sessiond.database_password_file,
+		.connections = s->apid.database_connections,
+	};
+	char *file = xasprintf("sqlite:%s/sallyport.db",
+	    s->sessiond.state_dir);
+	struct query_source *source;
 
-	if (strncmp(from, scheme, sizeof(scheme) - 1) == 0)
-		return xstrdup(from + sizeof(scheme) - 1);
-	return xasprintf("%s/sallyport.db", s->sessiond.state_dir);
+	if (*o.database == '\0')
+		o.database = file;
+	source = query_source_new(&o, err);
+	free(file);
+	return source;
 }
 
 static char *
@@ -113,11 +123,21 @@ on_database(void *arg, const char *why)
 }
 
 static int
+start_source(struct apid *d, struct err *err)
+{
+	d->source = source_of(service_settings(d->context), err);
+	if (d->source != NULL)
+		return 0;
+	err_prefix(err, "apid.database");
+	return service_bad_config(d->context);
+}
+
+static int
 start_sampler(struct apid *d, struct err *err)
 {
 	const struct settings *s = service_settings(d->context);
 	struct sampler_options o = {
-		.database = d->database,
+		.source = d->source,
 		.timeout_ms = s->apid.statement_timeout,
 		.metrics = service_metrics(d->context),
 		.config = &s->metrics,
@@ -134,7 +154,7 @@ start_http(struct apid *d, struct err *err)
 {
 	const struct settings *s = service_settings(d->context);
 	const struct api_options o = {
-		.settings = s, .database = d->database,
+		.settings = s, .source = d->source,
 		.metrics = service_metrics(d->context),
 		.tokens = d->tokens, .sampler = d->sampler,
 	};
@@ -164,7 +184,7 @@ end(struct apid *d)
 	sampler_stop(&d->sampler);
 	api_free(&d->api);
 	token_store_free(&d->tokens);
-	free(d->database);
+	query_source_free(&d->source);
 	free(d->tokens_file);
 	free(d);
 }
@@ -181,11 +201,10 @@ apid_start(struct service_context *c, struct err *err)
 	struct apid *d = xcalloc(1, sizeof(*d));
 
 	d->context = c;
-	d->database = database_of(service_settings(c));
 	d->tokens_file = tokens_file_of(service_settings(c));
 	d->tokens = token_store_new();
-	if (start_tokens(d, err) != 0 || start_sampler(d, err) != 0 ||
-	    start_http(d, err) != 0) {
+	if (start_source(d, err) != 0 || start_tokens(d, err) != 0 ||
+	    start_sampler(d, err) != 0 || start_http(d, err) != 0) {
 		end(d);
 		return -1;
 	}

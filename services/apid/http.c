@@ -227,7 +227,9 @@ start_civetweb(struct http *h, const char *ports, unsigned threads,
 		NULL,
 	};
 	struct mg_init_data init = { &callbacks, h, options };
-	struct mg_error_data error = { NULL, why, sizeof(why) };
+	struct mg_error_data error = {
+		.text = why, .text_buffer_size = sizeof(why),
+	};
 	struct mg_context *context;
 
 	text_fmt(&t, "%u", threads);

@@ -2,11 +2,12 @@
 /*
  * query: the database's read side, whatever database it is.
  *
- * A struct query is one connection, opened when first needed and again when
- * the database was away or replaced; it belongs to one thread. It reads only,
- * and each statement is bounded in time. What is asked for is a struct, and no
- * SQL is seen above this header. Every question sees one moment of the
- * database. Times are µs since 1970.
+ * A struct query_source is the database; it is made once and shared by all
+ * threads. A struct query is one thread's handle to ask with. Neither needs the
+ * database to be there: connections are made when first needed, and again when
+ * it was away or replaced. All only read, and each statement is bounded in
+ * time. What is asked for is a struct, and no SQL is seen above this header.
+ * Every question sees one moment of the database. Times are µs since 1970.
  */
 #ifndef APID_QUERY_H
 #define APID_QUERY_H
@@ -16,11 +17,45 @@
 #include "audit/close_reason.h"
 #include "audit/duration.h"
 #include "audit/record.h"
+#include "base/err.h"
 #include "base/id.h"
 #include "base/str.h"
 #include "net/addr.h"
 
 struct query;
+struct query_source;
+
+struct query_source_options {
+	const char *database;	/* "sqlite:FILE" or "postgresql://…" */
+	/* Of PostgreSQL alone. */
+	const char *password_file;	/* "": as in the URL */
+	unsigned connections;		/* at most; 1 to 64 */
+};
+
+/* What a source holds and how it fared; all 0 where it holds no connections
+ * in common. */
+struct query_pool {
+	unsigned limit, open, in_use;
+	uint64_t waits;		/* questions that waited for a connection */
+	uint64_t exhausted;	/* of them those that waited in vain */
+	uint64_t connects, connect_failures;
+	uint64_t lost;		/* connections that broke */
+};
+
+/* Nothing is connected to yet. NULL: `database` makes no sense; the error does
+ * not show it, since it may hold a password. */
+struct query_source *query_source_new(const struct query_source_options *o,
+    struct err *err) MUST_CHECK;
+/* All its queries are freed before. */
+void query_source_free(struct query_source **sp);
+/* "sqlite", "postgresql". */
+const char *query_source_backend(const struct query_source *s);
+/* The database was never reached, and what the last question found can only
+ * be mended by a human: a wrong password, a schema of a later release. Any
+ * thread. */
+bool query_source_is_hopeless(struct query_source *s);
+/* Any thread. */
+void query_source_pool(struct query_source *s, struct query_pool *out);
 
 enum query_result {
 	QUERY_OK,
@@ -29,14 +64,14 @@ enum query_result {
 	QUERY_TIMEOUT,		/* it would have taken too long */
 };
 
-/* `path` of the SQLite file. While `*stop` is true every question ends at
- * once, as unavailable. */
-struct query *query_new(const char *path, const atomic_bool *stop) MUST_CHECK;
+/* While `*stop` is true every question ends at once, as unavailable. */
+struct query *query_new(struct query_source *s, const atomic_bool *stop)
+    MUST_CHECK;
 void query_free(struct query **qp);
 /* How long one statement may take, from the next question on. */
 void query_set_timeout(struct query *q, uint64_t ms);
-/* Why the last question gave QUERY_UNAVAILABLE, without the file's path; valid
- * until the next. */
+/* Why the last question gave QUERY_UNAVAILABLE, without the file's path or the
+ * URL; valid until the next. */
 const char *query_why(const struct query *q);
 /* The number of the last migration; 0 until a question succeeded. */
 unsigned query_schema(const struct query *q);
@@ -185,6 +220,7 @@ struct query_user {
 	struct query_user_sum grown;	/* in the window of the last time */
 	struct query_user_sum sum;	/* in that of the next */
 };
+typedef void query_user_fn(void *arg, const struct query_user *u);
 
 /*
  * Gives each user of the last day, the one with most sessions first, and moves
@@ -194,8 +230,7 @@ struct query_user {
  * proxy reports more than a day late may be left out.
  */
 enum query_result query_users(struct query *q, uint64_t now_us,
-    uint64_t *window_us, void (*fn)(void *arg, const struct query_user *u),
-    void *arg) MUST_CHECK;
+    uint64_t *window_us, query_user_fn *fn, void *arg) MUST_CHECK;
 
 /* A running session is shown as unknown, and a stream counts as silent, when
  * nothing was heard of it for so long. */

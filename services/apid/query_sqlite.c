@@ -12,21 +12,20 @@
 #define APPLICATION_ID 0x53414c59
 #define BUSY_MS 500
 #define PROGRESS_STEPS 4000	/* of SQLite's machine, some 100 µs */
-#define TIMEOUT_MS 3000
 
-struct query *
-query_new(const char *path, const atomic_bool *stop)
+struct source {
+	struct query_source source;
+	char *path;
+};
+
+struct query_sqlite *
+query_sqlite_of(struct query *q)
 {
-	struct query *q = xcalloc(1, sizeof(*q));
-
-	q->path = xstrdup(path);
-	q->stop = stop;
-	q->timeout_ms = TIMEOUT_MS;
-	return q;
+	return container_of(q, struct query_sqlite, query);
 }
 
 static void
-close_database(struct query *q)
+close_database(struct query_sqlite *q)
 {
 	sqlite3_finalize(q->ended);
 	sqlite3_finalize(q->active);
@@ -35,51 +34,29 @@ close_database(struct query *q)
 	q->db = NULL;
 }
 
-void
-query_free(struct query **qp)
+static void
+free_query(struct query *base)
 {
-	struct query *q = *qp;
+	struct query_sqlite *q = query_sqlite_of(base);
 
-	if (q == NULL)
-		return;
 	close_database(q);
 	query_sql_fini(&q->sql);
-	free(q->path);
 	free(q);
-	*qp = NULL;
-}
-
-void
-query_set_timeout(struct query *q, uint64_t ms)
-{
-	q->timeout_ms = ms;
-}
-
-const char *
-query_why(const struct query *q)
-{
-	return q->why.text;
-}
-
-unsigned
-query_schema(const struct query *q)
-{
-	return q->schema;
 }
 
 /* SQLite's progress handler: true ends the statement. */
 static int
 on_progress(void *arg)
 {
-	const struct query *q = arg;
+	const struct query_sqlite *q = arg;
 
-	return atomic_load(q->stop) || clock_mono_ms() > q->deadline_ms;
+	return atomic_load(q->query.stop) || clock_mono_ms() > q->deadline_ms;
 }
 
-void
-query_restart(struct query *q)
+static void
+restart(struct query_sqlite *q)
 {
-	q->deadline_ms = clock_mono_ms() + q->timeout_ms;
+	q->deadline_ms = clock_mono_ms() + q->query.timeout_ms;
 }
 
 /* addr_text(blob): an address for people; NULL if it is none. */
@@ -98,7 +75,7 @@ sql_addr_text(sqlite3_context *c, int n, sqlite3_value **v)
 }
 
 static int
-settle(struct query *q)
+settle(struct query_sqlite *q)
 {
 	static const char pragmas[] =
 	    "PRAGMA query_only = ON;"
@@ -122,9 +99,9 @@ settle(struct query *q)
 
 /* The one number of a statement; -1 with the error in the connection. */
 static int
-number(struct query *q, const char *sql, sqlite3_int64 *out)
+number(struct query_sqlite *q, const char *sql, sqlite3_int64 *out)
 {
-	sqlite3_stmt *st = query_prepare(q, sql);
+	sqlite3_stmt *st = query_sqlite_prepare(q, sql);
 	int r;
 
 	if (st == NULL)
@@ -137,36 +114,36 @@ number(struct query *q, const char *sql, sqlite3_int64 *out)
 
 /* Is this what sessiond writes? */
 static enum query_result
-recognise(struct query *q)
+recognise(struct query_sqlite *q)
 {
 	sqlite3_int64 id, schema;
 
 	if (number(q, "PRAGMA application_id", &id) < 0)
-		return query_fail(q);
+		return query_sqlite_fail(q);
 	if (id != APPLICATION_ID) {
-		err_set(&q->why, "not a database of sallyport-sessiond");
+		err_set(&q->query.why, "not a database of sallyport-sessiond");
 		return QUERY_UNAVAILABLE;
 	}
 	if (number(q, "SELECT coalesce(max(number), 0) FROM schema_migration",
 	        &schema) < 0)
-		return query_fail(q);
+		return query_sqlite_fail(q);
 	if (schema < 1) {
-		err_set(&q->why, "it has no tables yet");
+		err_set(&q->query.why, "it has no tables yet");
 		return QUERY_UNAVAILABLE;
 	}
-	q->schema = (unsigned)schema;
+	q->query.schema = (unsigned)schema;
 	return QUERY_OK;
 }
 
 static enum query_result
-open_database(struct query *q)
+open_database(struct query_sqlite *q)
 {
 	enum query_result r;
 
 	if (sqlite3_open_v2(q->path, &q->db, SQLITE_OPEN_READONLY |
 	        SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL) !=
 	        SQLITE_OK || settle(q) < 0)
-		r = query_fail(q);
+		r = query_sqlite_fail(q);
 	else
 		r = recognise(q);
 	if (r != QUERY_OK)
@@ -176,16 +153,16 @@ open_database(struct query *q)
 
 /* Closes what is no longer the file at the path, opens what is. */
 static enum query_result
-find_database(struct query *q)
+find_database(struct query_sqlite *q)
 {
 	struct stat sb;
 
 	if (stat(q->path, &sb) < 0) {
 		if (errno == ENOENT)
-			err_set(&q->why, "it is not there yet: has "
+			err_set(&q->query.why, "it is not there yet: has "
 			    "sallyport-sessiond run?");
 		else
-			err_sys(&q->why, "it cannot be reached");
+			err_sys(&q->query.why, "it cannot be reached");
 		close_database(q);
 		return QUERY_UNAVAILABLE;
 	}
@@ -197,21 +174,20 @@ find_database(struct query *q)
 }
 
 enum query_result
-query_begin(struct query *q)
+query_sqlite_begin(struct query_sqlite *q)
 {
 	enum query_result r;
 
-	q->why.text[0] = '\0';
-	query_restart(q);
+	restart(q);
 	r = find_database(q);
 	if (r == QUERY_OK &&
 	    sqlite3_exec(q->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
-		return query_end(q, query_fail(q));
+		return query_sqlite_end(q, query_sqlite_fail(q));
 	return r;
 }
 
 enum query_result
-query_end(struct query *q, enum query_result r)
+query_sqlite_end(struct query_sqlite *q, enum query_result r)
 {
 	if (q->db == NULL)
 		return r;
@@ -224,27 +200,70 @@ query_end(struct query *q, enum query_result r)
 }
 
 sqlite3_stmt *
-query_prepare(struct query *q, const char *sql)
+query_sqlite_prepare(struct query_sqlite *q, const char *sql)
 {
 	sqlite3_stmt *st = NULL;
 
-	query_restart(q);
+	restart(q);
 	if (sqlite3_prepare_v2(q->db, sql, -1, &st, NULL) != SQLITE_OK)
 		return NULL;
 	return st;
 }
 
 enum query_result
-query_fail(struct query *q)
+query_sqlite_fail(struct query_sqlite *q)
 {
 	int code = q->db != NULL ? sqlite3_errcode(q->db) : SQLITE_NOMEM;
 
-	if ((code & 0xff) == SQLITE_INTERRUPT && !atomic_load(q->stop)) {
-		err_set(&q->why, "it took longer than %llu ms",
-		    (unsigned long long)q->timeout_ms);
+	if ((code & 0xff) == SQLITE_INTERRUPT && !atomic_load(q->query.stop)) {
+		err_set(&q->query.why, "it took longer than %llu ms",
+		    (unsigned long long)q->query.timeout_ms);
 		return QUERY_TIMEOUT;
 	}
-	err_set(&q->why, "%s", q->db != NULL ? sqlite3_errmsg(q->db) :
+	err_set(&q->query.why, "%s", q->db != NULL ? sqlite3_errmsg(q->db) :
 	    "out of memory");
 	return QUERY_UNAVAILABLE;
+}
+
+/* ---- the source ---- */
+
+static struct query *
+open_query(struct query_source *base)
+{
+	static const struct query_ops ops = {
+		.sessions = query_sqlite_sessions,
+		.session = query_sqlite_session,
+		.stats = query_sqlite_stats,
+		.totals = query_sqlite_totals,
+		.users = query_sqlite_users,
+		.free = free_query,
+	};
+	struct source *s = container_of(base, struct source, source);
+	struct query_sqlite *q = xcalloc(1, sizeof(*q));
+
+	q->query.ops = &ops;
+	q->path = s->path;
+	return &q->query;
+}
+
+static void
+free_source(struct query_source *base)
+{
+	struct source *s = container_of(base, struct source, source);
+
+	free(s->path);
+	free(s);
+}
+
+struct query_source *
+query_sqlite_source(const char *path)
+{
+	static const struct query_source_ops ops = {
+		.backend = "sqlite", .open = open_query, .free = free_source,
+	};
+	struct source *s = xcalloc(1, sizeof(*s));
+
+	s->source.ops = &ops;
+	s->path = xstrdup(path);
+	return &s->source;
 }

@@ -12,32 +12,45 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include "apid/query_backend.h"
 #include "apid/query_sql.h"
-#include "base/err.h"
 
-struct query {
-	char *path;
-	const atomic_bool *stop;
-	uint64_t timeout_ms, deadline_ms;
+struct query_sqlite {
+	struct query query;
+	const char *path;		/* the source's */
+	uint64_t deadline_ms;
 	sqlite3 *db;			/* NULL: not open */
 	dev_t dev;			/* of the open file */
 	ino_t ino;
-	unsigned schema;
 	sqlite3_stmt *ended, *active;	/* one session by its key */
 	struct query_sql sql;
-	struct err why;
 };
 
+/* Each query of it has a connection of its own to the file at `path`. */
+struct query_source *query_sqlite_source(const char *path) MUST_CHECK;
+
+struct query_sqlite *query_sqlite_of(struct query *q);
 /* One question: opens if need be and begins to read. Not OK: it is over. */
-enum query_result query_begin(struct query *q) MUST_CHECK;
+enum query_result query_sqlite_begin(struct query_sqlite *q) MUST_CHECK;
 /* Ends it. Gives `r`, or what went wrong at the end. */
-enum query_result query_end(struct query *q, enum query_result r);
-/* NULL: query_fail says why. The caller finalizes it. */
-sqlite3_stmt *query_prepare(struct query *q, const char *sql);
-/* SQLITE_ROW or SQLITE_DONE, else what query_fail is for. Each statement
- * starts its time when it is prepared or query_restart()ed. */
-void query_restart(struct query *q);
+enum query_result query_sqlite_end(struct query_sqlite *q,
+    enum query_result r);
+/* Its time begins. NULL: query_sqlite_fail says why. The caller finalizes. */
+sqlite3_stmt *query_sqlite_prepare(struct query_sqlite *q, const char *sql);
 /* After a failed call: what it comes to. */
-enum query_result query_fail(struct query *q);
+enum query_result query_sqlite_fail(struct query_sqlite *q);
+
+/* The questions of struct query_ops. */
+enum query_result query_sqlite_sessions(struct query *base,
+    const struct query_filter *f, query_row_fn *fn, void *arg,
+    struct query_page *page);
+enum query_result query_sqlite_session(struct query *base, const struct id *id,
+    query_row_fn *fn, void *arg);
+enum query_result query_sqlite_stats(struct query *base, uint64_t since_us,
+    uint64_t today_us, struct query_stats *out);
+enum query_result query_sqlite_totals(struct query *base, uint64_t now_us,
+    struct query_totals *out);
+enum query_result query_sqlite_users(struct query *base, uint64_t now_us,
+    uint64_t *window_us, query_user_fn *fn, void *arg);
 
 #endif

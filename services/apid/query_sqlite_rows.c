@@ -106,17 +106,17 @@ read_session(sqlite3_stmt *st, struct query_session *s)
 
 /* Made once a connection. */
 static sqlite3_stmt *
-point_statement(struct query *q, bool active)
+point_statement(struct query_sqlite *q, bool active)
 {
 	sqlite3_stmt **st = active ? &q->active : &q->ended;
 
 	if (*st == NULL)
-		*st = query_prepare(q, active ? active_sql : ended_sql);
+		*st = query_sqlite_prepare(q, active ? active_sql : ended_sql);
 	return *st;
 }
 
 static enum query_result
-give_session(struct query *q, bool active, const struct query_key *key,
+give_session(struct query_sqlite *q, bool active, const struct query_key *key,
     query_row_fn *fn, void *arg)
 {
 	sqlite3_stmt *st = point_statement(q, active);
@@ -125,7 +125,7 @@ give_session(struct query *q, bool active, const struct query_key *key,
 	int step;
 
 	if (st == NULL)
-		return query_fail(q);
+		return query_sqlite_fail(q);
 	sqlite3_bind_int64(st, 1, (sqlite3_int64)key->started_us);
 	sqlite3_bind_blob(st, 2, key->id.b, sizeof(key->id.b), SQLITE_STATIC);
 	step = sqlite3_step(st);
@@ -133,7 +133,7 @@ give_session(struct query *q, bool active, const struct query_key *key,
 		read_session(st, &s);
 		fn(arg, &s);
 	} else {
-		r = step == SQLITE_DONE ? QUERY_NONE : query_fail(q);
+		r = step == SQLITE_DONE ? QUERY_NONE : query_sqlite_fail(q);
 	}
 	sqlite3_reset(st);
 	sqlite3_clear_bindings(st);
@@ -141,18 +141,19 @@ give_session(struct query *q, bool active, const struct query_key *key,
 }
 
 enum query_result
-query_session(struct query *q, const struct id *id, query_row_fn *fn,
-    void *arg)
+query_sqlite_session(struct query *base, const struct id *id,
+    query_row_fn *fn, void *arg)
 {
 	struct query_key key = { id_ms(id) * 1000, *id };
-	enum query_result r = query_begin(q);
+	struct query_sqlite *q = query_sqlite_of(base);
+	enum query_result r = query_sqlite_begin(q);
 
 	if (r != QUERY_OK)
 		return r;
 	r = give_session(q, true, &key, fn, arg);
 	if (r == QUERY_NONE)
 		r = give_session(q, false, &key, fn, arg);
-	return query_end(q, r);
+	return query_sqlite_end(q, r);
 }
 
 /* ---- pages ---- */
@@ -180,7 +181,7 @@ bind_all(sqlite3_stmt *st, const struct query_sql *sql)
 
 /* Steps through the keys; one row more than asked tells that more follow. */
 static enum query_result
-walk(struct query *q, sqlite3_stmt *st, const struct query_filter *f,
+walk(struct query_sqlite *q, sqlite3_stmt *st, const struct query_filter *f,
     query_row_fn *fn, void *arg, struct query_page *page)
 {
 	unsigned given = 0, examined = 0;
@@ -205,26 +206,26 @@ walk(struct query *q, sqlite3_stmt *st, const struct query_filter *f,
 			return r == QUERY_NONE ? QUERY_UNAVAILABLE : r;
 		given++;
 	}
-	return step == SQLITE_DONE ? QUERY_OK : query_fail(q);
+	return step == SQLITE_DONE ? QUERY_OK : query_sqlite_fail(q);
 }
 
 enum query_result
-query_sessions(struct query *q, const struct query_filter *f,
+query_sqlite_sessions(struct query *base, const struct query_filter *f,
     query_row_fn *fn, void *arg, struct query_page *page)
 {
-	enum query_result r = query_begin(q);
+	struct query_sqlite *q = query_sqlite_of(base);
+	enum query_result r = query_sqlite_begin(q);
 	sqlite3_stmt *st;
 
-	*page = (struct query_page){ 0 };
 	if (r != QUERY_OK)
 		return r;
 	query_sql_keys(&q->sql, f);
 	bytes_add(&q->sql.text, "", 1);
-	st = query_prepare(q, q->sql.text.ptr);
+	st = query_sqlite_prepare(q, q->sql.text.ptr);
 	if (st == NULL)
-		return query_end(q, query_fail(q));
+		return query_sqlite_end(q, query_sqlite_fail(q));
 	bind_all(st, &q->sql);
 	r = walk(q, st, f, fn, arg, page);
 	sqlite3_finalize(st);
-	return query_end(q, r);
+	return query_sqlite_end(q, r);
 }

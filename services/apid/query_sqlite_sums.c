@@ -45,17 +45,17 @@ static const char streams_sql[] =
 
 /* A statement that gives one row of numbers with `since` as ?1. */
 static enum query_result
-numbers(struct query *q, const char *sql, uint64_t since, uint64_t *out,
+numbers(struct query_sqlite *q, const char *sql, uint64_t since, uint64_t *out,
     int n)
 {
-	sqlite3_stmt *st = query_prepare(q, sql);
+	sqlite3_stmt *st = query_sqlite_prepare(q, sql);
 	enum query_result r = QUERY_OK;
 
 	if (st == NULL)
-		return query_fail(q);
+		return query_sqlite_fail(q);
 	sqlite3_bind_int64(st, 1, (sqlite3_int64)since);
 	if (sqlite3_step(st) != SQLITE_ROW)
-		r = query_fail(q);
+		r = query_sqlite_fail(q);
 	for (int i = 0; r == QUERY_OK && i < n; i++) {
 		sqlite3_int64 v = sqlite3_column_int64(st, i);
 
@@ -66,7 +66,7 @@ numbers(struct query *q, const char *sql, uint64_t since, uint64_t *out,
 }
 
 static enum query_result
-sum(struct query *q, uint64_t since, struct query_sum *out)
+sum(struct query_sqlite *q, uint64_t since, struct query_sum *out)
 {
 	uint64_t e[9], a[6];
 	enum query_result r = numbers(q, ended_sql, since, e, 9);
@@ -102,49 +102,33 @@ number_at(sqlite3_stmt *st, int column)
 }
 
 static void
-read_reason(sqlite3_stmt *st, struct query_totals *out)
+read_part(sqlite3_stmt *st, struct query_totals *out)
 {
-	struct str name = text_at(st, 1);
+	uint64_t n[STATUS_REJECTED + 1];
 
-	for (unsigned i = CLOSE_NONE + 1; i < CLOSE_REASONS; i++) {
-		if (str_eq(name, str_from(close_reason_name(i)))) {
-			out->reasons[i] = number_at(st, 2);
-			return;
-		}
-	}
-	for (int s = STATUS_CLOSED; s <= STATUS_REJECTED; s++)
-		out->other_reasons[s] += number_at(st, 2 + s);
-}
-
-static void
-read_duration(sqlite3_stmt *st, struct query_totals *out)
-{
-	unsigned i = duration_find(text_at(st, 1));
-
-	if (i == DURATION_BUCKETS)
-		return;
-	out->durations[i] = number_at(st, 2);
-	out->duration_us += number_at(st, 6);
+	for (int i = 0; i <= STATUS_REJECTED; i++)
+		n[i] = number_at(st, 2 + i);
+	if (sqlite3_column_int(st, 0) == 4)
+		query_add_reason(out, text_at(st, 1), n);
+	else
+		query_add_duration(out, text_at(st, 1), n[STATUS_NONE],
+		    number_at(st, 6));
 }
 
 /* The sessions that ended, by why and by how long they lasted. */
 static enum query_result
-parts(struct query *q, struct query_totals *out)
+parts(struct query_sqlite *q, struct query_totals *out)
 {
-	sqlite3_stmt *st = query_prepare(q, parts_sql);
+	sqlite3_stmt *st = query_sqlite_prepare(q, parts_sql);
 	enum query_result r = QUERY_OK;
 	int step;
 
 	if (st == NULL)
-		return query_fail(q);
-	while ((step = sqlite3_step(st)) == SQLITE_ROW) {
-		if (sqlite3_column_int(st, 0) == 4)
-			read_reason(st, out);
-		else
-			read_duration(st, out);
-	}
+		return query_sqlite_fail(q);
+	while ((step = sqlite3_step(st)) == SQLITE_ROW)
+		read_part(st, out);
 	if (step != SQLITE_DONE)
-		r = query_fail(q);
+		r = query_sqlite_fail(q);
 	sqlite3_finalize(st);
 	return r;
 }
@@ -161,30 +145,31 @@ read_top(sqlite3_stmt *st, struct query_top *out)
 }
 
 static enum query_result
-top(struct query *q, const char *sql, uint64_t since, struct query_top *out,
-    size_t *n)
+top(struct query_sqlite *q, const char *sql, uint64_t since,
+    struct query_top *out, size_t *n)
 {
-	sqlite3_stmt *st = query_prepare(q, sql);
+	sqlite3_stmt *st = query_sqlite_prepare(q, sql);
 	enum query_result r = QUERY_OK;
 	int step;
 
 	if (st == NULL)
-		return query_fail(q);
+		return query_sqlite_fail(q);
 	sqlite3_bind_int64(st, 1, (sqlite3_int64)since);
 	sqlite3_bind_int(st, 2, QUERY_TOP);
 	for (*n = 0; (step = sqlite3_step(st)) == SQLITE_ROW; (*n)++)
 		read_top(st, &out[*n]);
 	if (step != SQLITE_DONE)
-		r = query_fail(q);
+		r = query_sqlite_fail(q);
 	sqlite3_finalize(st);
 	return r;
 }
 
 enum query_result
-query_stats(struct query *q, uint64_t since_us, uint64_t today_us,
+query_sqlite_stats(struct query *base, uint64_t since_us, uint64_t today_us,
     struct query_stats *out)
 {
-	enum query_result r = query_begin(q);
+	struct query_sqlite *q = query_sqlite_of(base);
+	enum query_result r = query_sqlite_begin(q);
 
 	if (r != QUERY_OK)
 		return r;
@@ -195,13 +180,15 @@ query_stats(struct query *q, uint64_t since_us, uint64_t today_us,
 	    QUERY_OK)
 		r = top(q, destinations_sql, since_us, out->destinations,
 		    &out->n_destinations);
-	return query_end(q, r);
+	return query_sqlite_end(q, r);
 }
 
 enum query_result
-query_totals(struct query *q, uint64_t now_us, struct query_totals *out)
+query_sqlite_totals(struct query *base, uint64_t now_us,
+    struct query_totals *out)
 {
-	enum query_result r = query_begin(q);
+	struct query_sqlite *q = query_sqlite_of(base);
+	enum query_result r = query_sqlite_begin(q);
 	uint64_t streams[3];
 
 	if (r != QUERY_OK)
@@ -217,7 +204,7 @@ query_totals(struct query *q, uint64_t now_us, struct query_totals *out)
 		out->streams_live = streams[1];
 		out->streams_silent = streams[2];
 	}
-	return query_end(q, r);
+	return query_sqlite_end(q, r);
 }
 
 /* ---- users ---- */
@@ -237,9 +224,6 @@ static const char everybody_sql[] =
 static const char oldest_sql[] =
     "SELECT coalesce(min(started_at), ?1) FROM session_active";
 
-#define HOUR_US UINT64_C(3600000000)
-#define DAY_US (24 * HOUR_US)
-
 static struct query_user_sum
 user_sum_at(sqlite3_stmt *st, int column)
 {
@@ -251,15 +235,15 @@ user_sum_at(sqlite3_stmt *st, int column)
 }
 
 static enum query_result
-everybody(struct query *q, uint64_t last, uint64_t next,
-    void (*fn)(void *arg, const struct query_user *u), void *arg)
+everybody(struct query_sqlite *q, uint64_t last, uint64_t next,
+    query_user_fn *fn, void *arg)
 {
-	sqlite3_stmt *st = query_prepare(q, everybody_sql);
+	sqlite3_stmt *st = query_sqlite_prepare(q, everybody_sql);
 	enum query_result r = QUERY_OK;
 	int step;
 
 	if (st == NULL)
-		return query_fail(q);
+		return query_sqlite_fail(q);
 	sqlite3_bind_int64(st, 1, (sqlite3_int64)(last < next ? last : next));
 	sqlite3_bind_int64(st, 2, (sqlite3_int64)last);
 	sqlite3_bind_int64(st, 3, (sqlite3_int64)next);
@@ -273,29 +257,28 @@ everybody(struct query *q, uint64_t last, uint64_t next,
 		fn(arg, &u);
 	}
 	if (step != SQLITE_DONE)
-		r = query_fail(q);
+		r = query_sqlite_fail(q);
 	sqlite3_finalize(st);
 	return r;
 }
 
 enum query_result
-query_users(struct query *q, uint64_t now_us, uint64_t *window_us,
-    void (*fn)(void *arg, const struct query_user *u), void *arg)
+query_sqlite_users(struct query *base, uint64_t now_us, uint64_t *window_us,
+    query_user_fn *fn, void *arg)
 {
-	uint64_t day = now_us > DAY_US ? now_us - DAY_US : 0;
+	struct query_sqlite *q = query_sqlite_of(base);
 	uint64_t oldest, next;
-	enum query_result r = query_begin(q);
+	enum query_result r = query_sqlite_begin(q);
 
 	if (r != QUERY_OK)
 		return r;
 	r = numbers(q, oldest_sql, now_us, &oldest, 1);
 	if (r == QUERY_OK) {
-		next = oldest < day ? oldest : day;
-		next -= next % HOUR_US;
+		next = query_users_window(now_us, oldest);
 		r = everybody(q, *window_us > 0 ? *window_us : next, next,
 		    fn, arg);
 		if (r == QUERY_OK)
 			*window_us = next;
 	}
-	return query_end(q, r);
+	return query_sqlite_end(q, r);
 }

@@ -215,7 +215,7 @@ sampler_start(struct sampler **out, const struct sampler_options *o,
 	pthread_condattr_t attr;
 
 	s->o = *o;
-	s->query = query_new(o->database, &s->stop);
+	s->query = query_new(o->source, &s->stop);
 	query_set_timeout(s->query, o->timeout_ms);
 	if (o->config != NULL) {
 		s->users = users_new(o->config);

@@ -31,7 +31,7 @@ struct sample {
 };
 
 struct sampler_options {
-	const char *database;		/* the file */
+	struct query_source *source;	/* borrowed */
 	uint64_t timeout_ms;		/* of a statement */
 	struct metrics *metrics;
 	const struct metrics_config *config;	/* or NULL; not kept */

@@ -48,6 +48,10 @@ apply_schema(struct base *b, const char *path)
 void
 base_open(struct base *b)
 {
+	struct query_source_options o = { 0 };
+	char database[128];
+	struct err err;
+
 	strcpy(b->dir, "/tmp/sallyport-apid-XXXXXX");
 	assert_non_null(mkdtemp(b->dir));
 	snprintf(b->path, sizeof(b->path), "%s/sallyport.db", b->dir);
@@ -62,6 +66,10 @@ base_open(struct base *b)
 		base_run(b, "INSERT INTO schema_migration VALUES"
 		    " (%d, 'x', 'x', 0)", i + 1);
 	}
+	snprintf(database, sizeof(database), "sqlite:%s", b->path);
+	o.database = database;
+	b->source = query_source_new(&o, &err);
+	assert_non_null(b->source);
 }
 
 void
@@ -70,6 +78,7 @@ base_close(struct base *b)
 	static const char *const tails[] = { "", "-wal", "-shm", NULL };
 	char path[128];
 
+	query_source_free(&b->source);
 	sqlite3_close(b->db);
 	for (unsigned i = 0; tails[i] != NULL; i++) {
 		snprintf(path, sizeof(path), "%s%s", b->path, tails[i]);

@@ -16,6 +16,7 @@
 struct base {
 	char dir[64], path[96];
 	sqlite3 *db;		/* the writer */
+	struct query_source *source;
 };
 
 /* With the schema and no rows. */

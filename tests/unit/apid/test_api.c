@@ -61,10 +61,10 @@ setup(void **state)
 	if (metrics == NULL)
 		metrics = metrics_new("sallyport", "apid", apid_metrics,
 		    APID_METRICS);
-	so.database = base.path;
+	so.source = base.source;
 	so.metrics = metrics;
 	assert_int_equal(sampler_start(&sampler, &so, &err), 0);
-	o.database = base.path;
+	o.source = base.source;
 	o.metrics = metrics;
 	o.tokens = tokens;
 	o.sampler = sampler;

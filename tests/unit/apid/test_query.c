@@ -28,7 +28,7 @@ setup(void **state)
 	atomic_store(&stop, false);
 	base_open(&base);
 	base_add_ended(&base, 0, ROWS);
-	query = query_new(base.path, &stop);
+	query = query_new(base.source, &stop);
 	query_set_timeout(query, 20000);
 	return 0;
 }
@@ -553,13 +553,19 @@ static void
 what_is_no_database_of_ours_is_refused(void **state)
 {
 	struct query_totals got;
-	char other[128];
+	char other[128], database[160];
+	struct query_source_options o = { .database = database };
+	struct query_source *source;
 	struct query *q;
+	struct err err;
 	sqlite3 *db;
 
 	(void)state;
 	snprintf(other, sizeof(other), "%s/other", base.dir);
-	q = query_new(other, &stop);
+	snprintf(database, sizeof(database), "sqlite:%s", other);
+	source = query_source_new(&o, &err);
+	assert_non_null(source);
+	q = query_new(source, &stop);
 	write_file(other, "this is a text of some length, no database at all");
 	assert_int_equal(query_totals(q, 0, &got), QUERY_UNAVAILABLE);
 	assert_non_null(strstr(query_why(q), "not a database"));
@@ -572,6 +578,7 @@ what_is_no_database_of_ours_is_refused(void **state)
 	assert_non_null(strstr(query_why(q), "no tables yet"));
 	sqlite3_close(db);
 	query_free(&q);
+	query_source_free(&source);
 	unlink(other);
 }
 

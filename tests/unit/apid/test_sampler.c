@@ -142,7 +142,7 @@ setup(void **state)
 	/* Threads keep their shares of it: one for all tests. */
 	if (metrics == NULL)
 		metrics = metrics_new("x", NULL, apid_metrics, APID_METRICS);
-	o.database = base.path;
+	o.source = base.source;
 	o.metrics = metrics;
 	assert_int_equal(sampler_start(&sampler, &o, &err), 0);
 	return 0;

@@ -107,7 +107,7 @@ sums_come_from_the_database(void **state)
 	base_run(&b, "INSERT INTO rollup_hour VALUES"
 	    " (4, 0, 'solar_flare', 5, 2, 3, 0, 0, 0, 0, 0, 0, 0),"
 	    " (5, 0, '0.25', 9, 9, 0, 0, 0, 0, 0, 0, 0, 7)");
-	q = query_new(b.path, &stop);
+	q = query_new(b.source, &stop);
 	assert_int_equal(query_totals(q, SEED_NOW_US, &sample.totals),
 	    QUERY_OK);
 	query_free(&q);

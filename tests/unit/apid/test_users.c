@@ -271,7 +271,7 @@ sessions_of_any_length_are_counted_once(void **state)
 
 	(void)state;
 	base_open(&b);
-	q = query_new(b.path, &stop);
+	q = query_new(b.source, &stop);
 	start(CONFIG_USER_SERIES_LIST, list, 1, 20);
 	base_add_active(&b, 0, 1);
 	base_run(&b, "UPDATE session_active SET username = 'user9',"
