@@ -87,7 +87,8 @@ priv_lookup(struct priv_ids *out, const char *user, const char *group,
 static int
 drop_bounding(struct err *err)
 {
-	capng_get_caps_process();
+	if (capng_get_caps_process() != 0)
+		return err_set(err, "cannot read the capability sets");
 	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		return 0;	/* cannot; no_new_privs closes that way too */
 	capng_clear(CAPNG_SELECT_BOUNDS);
