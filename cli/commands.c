@@ -31,7 +31,8 @@ static const struct cli_option config_validate_options[] = {
 
 #define REST_OPTIONS                                                     \
 	{ "server", "URL", "http://HOST:PORT of apid, or SALLYPORT_SERVER" }, \
-	{ "token-file", "FILE", "API token (default: SALLYPORT_TOKEN)" },    \
+	{ "token-file", "FILE",                                           \
+	    "API token (default: SALLYPORT_TOKEN, SALLYPORT_TOKEN_FILE)" },\
 	{ NULL, NULL, NULL }
 
 static const struct cli_option sessions_list_options[] = {
@@ -52,6 +53,17 @@ static const struct cli_option rest_options[] = { REST_OPTIONS };
 static const struct cli_option sessions_stats_options[] = {
 	{ "window", "TIME", "how far back, like 24h (default: apid's)" },
 	REST_OPTIONS,
+};
+
+static const struct cli_option setup_options[] = {
+	{ "dir", "DIR", "where the secrets are (default /secrets)" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct cli_option setup_hello_options[] = {
+	{ "socks", "HOST:PORT", "of the proxy (default 127.0.0.1:1080)" },
+	{ "api", "HOST:PORT", "of the API (default 127.0.0.1:8080)" },
+	{ NULL, NULL, NULL },
 };
 
 #define USERS_FILE \
@@ -96,6 +108,12 @@ const struct cli_command cli_commands[] = {
 	    rest_options, cmd_sessions_show },
 	{ "sessions", "stats", "", 0, 0, "Totals, top users and destinations",
 	    sessions_stats_options, cmd_sessions_stats },
+	{ "setup", "init", "", 0, 0, "Make the secrets that are missing",
+	    setup_options, cmd_setup_init },
+	{ "setup", "show", "", 0, 0, "Print the demo user's login and API token",
+	    setup_options, cmd_setup_show },
+	{ "setup", "hello", "", 0, 0, "Tell how to try what docker compose runs",
+	    setup_hello_options, cmd_setup_hello },
 	{ "users", "add", "USER", 1, 1, "Add a user to the users file",
 	    users_add_options, cmd_users_add },
 	{ "users", "passwd", "USER", 1, 1, "Change a user's password",

@@ -108,6 +108,8 @@ token_of(struct cli *c, char out[static TOKEN_MAX])
 	FILE *f;
 
 	if (file == NULL && token == NULL)
+		file = getenv("SALLYPORT_TOKEN_FILE");
+	if (file == NULL && token == NULL)
 		return cli_fail(CLI_DENIED,
 		    "no API token; set SALLYPORT_TOKEN (run.sh writes it to "
 		    "var/demo.env) or give --token-file FILE");

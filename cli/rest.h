@@ -14,7 +14,8 @@
 
 /*
  * `path` begins with /. The server is --server or apid.listen, the token is
- * --token-file or SALLYPORT_TOKEN. CLI_OK: *out is the JSON, the caller's. Else
+ * --token-file, SALLYPORT_TOKEN or in the file that SALLYPORT_TOKEN_FILE names
+ * (the first of them). CLI_OK: *out is the JSON, the caller's. Else
  * the reason was printed: what is missing, who is unreachable, or the title and
  * detail of the API's own answer.
  */

@@ -262,6 +262,12 @@ test_tokens(void **state)
 	}
 	assert_int_equal(get("h:1", "/nonexistent/token", &out, &said),
 	    CLI_ERROR);
+	/* The last resort; without it the code would be another. */
+	unsetenv("SALLYPORT_TOKEN");
+	setenv("SALLYPORT_TOKEN_FILE", "/nonexistent/named", 1);
+	assert_int_equal(get("h:1", NULL, &out, &said), CLI_ERROR);
+	assert_non_null(strstr(said.text, "/nonexistent/named"));
+	unsetenv("SALLYPORT_TOKEN_FILE");
 }
 
 int
