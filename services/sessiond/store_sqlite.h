@@ -16,6 +16,7 @@
 #include <sqlite3.h>
 
 #include "sessiond/store.h"
+#include "sessiond/store_migration.h"
 
 enum sqlite_statement {
 	SQL_BEGIN,
@@ -50,15 +51,6 @@ struct store_sqlite {
 	int lock_fd;
 	bool moved; /* the file is no longer where it was */
 };
-
-/* Numbered from 1, ended by number 0. Printed by schema/embed.py. */
-struct store_migration {
-	unsigned number;
-	const char *name;
-	const char *checksum; /* SHA-256 of the file, in hex */
-	const char *sql;
-};
-extern const struct store_migration store_sqlite_migrations[];
 
 /* `path` is absolute. Contracts as store_open and store_check. */
 int store_sqlite_open(

@@ -53,28 +53,10 @@ recognise(sqlite3 *db, bool *ours, struct err *err)
 	return 0;
 }
 
-static int
-compare(const struct store_migration *list, unsigned last, unsigned n,
-    const char *name, const char *checksum, struct err *err)
-{
-	if (n > last)
-		return err_set(err,
-		    "written by a later release (migration "
-		    "%u, this one knows %u): upgrade sallyport-sessiond",
-		    n, last);
-	if (n == 0 || strcmp(list[n - 1].checksum, checksum) != 0)
-		return err_set(err,
-		    "migration %u (%s) is not the one of this "
-		    "release: use the release that wrote the database, or "
-		    "another file",
-		    n, name);
-	return 0;
-}
-
 /* `done`: migrations that the database has; an error if one is foreign. */
 static int
-look_back(sqlite3 *db, const struct store_migration *list, unsigned last,
-    unsigned *done, struct err *err)
+look_back(sqlite3 *db, const struct store_migration *list, unsigned *done,
+    struct err *err)
 {
 	sqlite3_stmt *st;
 	int r, result = 0;
@@ -90,9 +72,9 @@ look_back(sqlite3 *db, const struct store_migration *list, unsigned last,
 		const char *sum = (const char *)sqlite3_column_text(st, 2);
 		sqlite3_int64 n = sqlite3_column_int64(st, 0);
 
-		result =
-		    compare(list, last, n > 0 && n < 10000 ? (unsigned)n : 0,
-			name != NULL ? name : "?", sum != NULL ? sum : "", err);
+		result = store_migration_known(list,
+		    n > 0 && n < 10000 ? (unsigned)n : 0,
+		    name != NULL ? name : "?", sum != NULL ? sum : "", err);
 		*done = (unsigned)n;
 	}
 	if (result == 0 && r != SQLITE_DONE)
@@ -155,18 +137,16 @@ int
 store_sqlite_migrate(
     sqlite3 *db, const struct store_migration *list, bool look, struct err *err)
 {
-	unsigned last = 0, done;
+	unsigned last = store_migration_last(list), done;
 	bool ours;
 
-	while (list[last].number != 0)
-		last++;
 	if (recognise(db, &ours, err) < 0)
 		return -1;
 	if (!ours && look)
 		return 0;
 	if (!ours && prepare_file(db, err) < 0)
 		return -1;
-	if (look_back(db, list, last, &done, err) < 0)
+	if (look_back(db, list, &done, err) < 0)
 		return -1;
 	for (; !look && done < last; done++) {
 		if (apply(db, &list[done], err) < 0)

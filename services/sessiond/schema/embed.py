@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Turns numbered .sql files into a C array of migrations.
 
-usage: embed.py OUT FILE...    (the files in the order of their numbers)
+usage: embed.py OUT ARRAY FILE...    (the files in the order of their numbers)
 """
 import hashlib
 import pathlib
@@ -10,9 +10,9 @@ import sys
 
 HEAD = """/* SPDX-License-Identifier: MIT */
 /* Made by schema/embed.py. */
-#include "sessiond/store_sqlite.h"
+#include "sessiond/store_migration.h"
 
-const struct store_migration store_sqlite_migrations[] = {
+const struct store_migration %s[] = {
 """
 
 
@@ -26,7 +26,8 @@ def literal(text):
 
 
 def main():
-    out, files = sys.argv[1], [pathlib.Path(f) for f in sys.argv[2:]]
+    out, array = sys.argv[1:3]
+    files = [pathlib.Path(f) for f in sys.argv[3:]]
     rows = []
     for want, path in enumerate(files, 1):
         number, _, name = path.stem.partition("_")
@@ -37,7 +38,7 @@ def main():
             want, name, hashlib.sha256(data).hexdigest(),
             literal(data.decode("utf-8"))))
     tail = "\t{ 0 },\n};\n"
-    pathlib.Path(out).write_text(HEAD + "".join(rows) + tail)
+    pathlib.Path(out).write_text(HEAD % array + "".join(rows) + tail)
 
 
 main()
