@@ -309,16 +309,21 @@ show_name(struct bytes *out, const struct metrics *m,
     const char *le)
 {
 	const struct metric_labels *l = d->labels;
+	const char *component = d->by_component ? m->component : NULL;
 	unsigned inner = count_values(l, 1);
+	bool bare = component == NULL;
 
 	bytes_fmt(out, "%s_%s%s", m->namespace, d->name, suffix);
+	if (component != NULL)
+		show_label(out, true, "component", component);
 	if (l != NULL)
-		show_label(out, true, l->name[0], l->values[0][label / inner]);
+		show_label(out, bare, l->name[0], l->values[0][label / inner]);
 	if (l != NULL && l->name[1] != NULL)
 		show_label(out, false, l->name[1], l->values[1][label % inner]);
+	bare = bare && l == NULL;
 	if (le != NULL)
-		show_label(out, l == NULL, "le", le);
-	bytes_fmt(out, "%s ", l != NULL || le != NULL ? "}" : "");
+		show_label(out, bare, "le", le);
+	bytes_fmt(out, "%s ", bare && le == NULL ? "" : "}");
 }
 
 static void

@@ -15,6 +15,7 @@
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,7 @@ struct metric_def {
 	const char *help;
 	const struct metric_labels *labels;
 	const struct metric_buckets *buckets;	/* histograms only */
+	bool by_component;	/* every daemon has it: tells which, too */
 };
 
 /* From 100 µs to 10 s, an edge at 0.25. */
@@ -49,8 +51,8 @@ struct metrics;		/* all of a process */
 struct metrics_cells;	/* one thread's share */
 
 /*
- * `namespace` is borrowed. `component`, if not NULL, becomes a label of the
- * process_* and build_info lines that every daemon has.
+ * `namespace` is borrowed. `component`, if not NULL, becomes a label of what
+ * every daemon has: process_*, build_info and the metrics by_component.
  */
 struct metrics *metrics_new(const char *namespace, const char *component,
     const struct metric_def *defs, size_t n);

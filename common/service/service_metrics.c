@@ -19,8 +19,9 @@ static const struct metric_labels service_log_labels = {
 
 const struct metric_def service_metric_defs[SERVICE_METRICS] = {
 #define COUNTER(name, labels, help) \
-	{ METRIC_COUNTER, #name, help, labels, NULL },
-#define GAUGE(name, labels, help) { METRIC_GAUGE, #name, help, labels, NULL },
+	{ METRIC_COUNTER, #name, help, labels, NULL, true },
+#define GAUGE(name, labels, help) \
+	{ METRIC_GAUGE, #name, help, labels, NULL, true },
 #include "service/service_metrics.def"
 #undef COUNTER
 #undef GAUGE

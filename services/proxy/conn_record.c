@@ -136,19 +136,6 @@ log_end(const struct conn *c, const struct record_session *s)
 }
 
 static void
-count_end(struct conn *c, enum close_reason reason, struct relay_bytes n)
-{
-	struct metrics_cells *cells = c->w->cells;
-
-	metrics_add(cells, METRIC_proxy_sessions_closed_total,
-	    (unsigned)reason - 1, 1);
-	metrics_add(cells, METRIC_proxy_relayed_bytes_total, DIRECTION_SENT,
-	    n.up - c->reported.up);
-	metrics_add(cells, METRIC_proxy_relayed_bytes_total,
-	    DIRECTION_RECEIVED, n.down - c->reported.down);
-}
-
-static void
 emit(struct conn *c, enum record_type type, const struct record_session *s)
 {
 	uint8_t body[RECORD_MAX];
@@ -192,14 +179,11 @@ void
 conn_record_end(struct conn *c, enum close_reason reason,
     const struct decision *d, const char *detail)
 {
-	struct relay_bytes n = { 0 };
-
 	if (c->reason != CLOSE_NONE)
 		return;
 	c->reason = (uint16_t)reason;
-	if (c->relay != NULL)
-		n = relay_count(c->relay);
-	count_end(c, reason, n);
+	metrics_add(c->w->cells, METRIC_proxy_sessions_closed_total,
+	    (unsigned)reason - 1, 1);
 	if (c->opened != NULL) {
 		close_opened(c, reason, detail);
 	} else {
@@ -227,12 +211,7 @@ conn_record_update(struct conn *c, struct relay_bytes now)
 		.counters = { .bytes_up = now.up, .bytes_down = now.down },
 		.duration_us = clock_mono_us() - c->accepted_us,
 	};
-	struct metrics_cells *cells = c->w->cells;
 	uint8_t body[RECORD_MAX];
 
 	feed_add(c->w->feed, body, record_pack_update(body, sizeof(body), &u));
-	metrics_add(cells, METRIC_proxy_relayed_bytes_total, DIRECTION_SENT,
-	    now.up - c->reported.up);
-	metrics_add(cells, METRIC_proxy_relayed_bytes_total,
-	    DIRECTION_RECEIVED, now.down - c->reported.down);
 }

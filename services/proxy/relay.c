@@ -37,6 +37,8 @@ struct relay_room {
 	struct pool *relays;
 	uint64_t idle_s, half_open_s, lifetime_s;	/* 0: none */
 	int keepalive_s, user_timeout_ms;
+	struct metrics_cells *cells;	/* NULL: not counted */
+	unsigned metric;
 };
 
 enum { CLIENT, TARGET };
@@ -235,16 +237,29 @@ pass_fin(struct relay *r, int from)
 	return true;
 }
 
+static void
+room_count(struct relay_room *room, int from, uint64_t n)
+{
+	static_assert(CLIENT == 0, "the label of what goes up");
+
+	if (n > 0 && room->cells != NULL)
+		metrics_add(room->cells, room->metric, (unsigned)from, n);
+}
+
 /* Runs the pump out of side `from`. false: the relay has ended, and may be
  * gone. */
 static bool
 move(struct relay *r, int from)
 {
 	struct pump *p = &r->pumps[from];
+	uint64_t before = p->bytes;
+	enum pump_result result;
 
 	if (p->eof)
 		return true;
-	switch (pump_run(p, &r->room->pump)) {
+	result = pump_run(p, &r->room->pump);
+	room_count(r->room, from, p->bytes - before);
+	switch (result) {
 	case PUMP_WAIT_READ: case PUMP_WAIT_WRITE:
 		return true;
 	case PUMP_AGAIN:	/* the loop may not know of bytes inside TLS */
@@ -357,6 +372,14 @@ relay_room_new(struct event_base *base, const struct proxy_config *cfg)
 }
 
 void
+relay_room_meter(struct relay_room *room, struct metrics_cells *cells,
+    unsigned metric)
+{
+	room->cells = cells;
+	room->metric = metric;
+}
+
+void
 relay_room_reload(struct relay_room *room, const struct proxy_config *cfg)
 {
 	room_configure(room, cfg);
@@ -403,6 +426,7 @@ send_early(struct relay *r, const void *early, size_t len)
 	if (n < 0)
 		n = 0;
 	up->bytes = (uint64_t)n;
+	room_count(r->room, CLIENT, up->bytes);
 	return pump_keep(up, (const char *)early + n, len - (size_t)n);
 }
 

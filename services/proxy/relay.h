@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
+#include "base/metrics.h"
 #include "config/settings.h"
 #include "proxy/stream.h"
 
@@ -49,6 +50,10 @@ typedef void relay_done_fn(void *arg, enum relay_end end);
 struct relay_room *relay_room_new(struct event_base *base,
     const struct proxy_config *cfg) MUST_CHECK;
 /* New limits hold for running relays too, from the next second on. */
+/* Adds all that is delivered from now on to this counter of two labels: 0 up,
+ * 1 down. Without it nothing is counted but for each relay. */
+void relay_room_meter(struct relay_room *room, struct metrics_cells *cells,
+    unsigned metric);
 void relay_room_reload(struct relay_room *room, const struct proxy_config *cfg);
 /* Looks for deadlines that have come. The room's own timer does this; tests
  * that move the clock call it. */

@@ -163,6 +163,8 @@ worker_new(struct worker **out, struct proxy *p, unsigned index,
 	}
 	w->gate = gate_new(w->asks, &p->view, w->cfg);
 	w->relays = relay_room_new(w->base, w->cfg);
+	relay_room_meter(w->relays, w->cells,
+	    METRIC_proxy_relayed_bytes_total);
 	w->feed = feed_new(w->base, p->events, p->instance, w->cells);
 	w->n_listeners = p->n_listen;
 	w->listeners = xcalloc(p->n_listen, sizeof(*w->listeners));

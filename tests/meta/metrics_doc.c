@@ -10,8 +10,12 @@
 #include METRICS_HEADER
 
 static void
-print_labels(const struct metric_labels *l)
+print_labels(const struct metric_def *m)
 {
+	const struct metric_labels *l = m->labels;
+
+	if (m->by_component)
+		printf("`component`: the daemon%s", l != NULL ? "; " : "");
 	for (int i = 0; l != NULL && i < 2 && l->name[i] != NULL; i++) {
 		printf("%s`%s`:", i > 0 ? "; " : "", l->name[i]);
 		for (const char *const *v = l->values[i]; *v != NULL; v++)
@@ -34,7 +38,7 @@ main(int argc, char **argv)
 		const struct metric_def *m = &METRICS_TABLE[i];
 
 		printf("| `sallyport_%s` | %s | ", m->name, kinds[m->kind]);
-		print_labels(m->labels);
+		print_labels(m);
 		printf(" | %s |\n", m->help);
 	}
 	return 0;

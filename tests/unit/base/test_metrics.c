@@ -28,7 +28,8 @@ static const struct metric_labels by_odd = { { "odd" }, { odd } };
 static const double edges[] = { 0.1, 1, 2.5 };
 static const struct metric_buckets few = { edges, 3 };
 
-enum { REQUESTS, BOTH, ODD, ACTIVE, TOOK, LATENCY, METRICS };
+enum { REQUESTS, BOTH, ODD, ACTIVE, TOOK, LATENCY, COMMON, COMMON_BOTH,
+	COMMON_TOOK, METRICS };
 
 static const struct metric_def defs[METRICS] = {
 	[REQUESTS] = { METRIC_COUNTER, "requests_total", "Requests, by result",
@@ -40,6 +41,12 @@ static const struct metric_def defs[METRICS] = {
 		&few },
 	[LATENCY] = { METRIC_HISTOGRAM, "latency_seconds", "Time, by result",
 		&by_result, &metric_latency_buckets },
+	[COMMON] = { METRIC_GAUGE, "common", "Every daemon's",
+		.by_component = true },
+	[COMMON_BOTH] = { METRIC_COUNTER, "common_total", "Every daemon's",
+		&by_both, .by_component = true },
+	[COMMON_TOOK] = { METRIC_HISTOGRAM, "common_seconds", "Every daemon's",
+		METRIC_NO_LABEL, &few, true },
 };
 
 static struct metrics *m;
@@ -223,14 +230,31 @@ test_process_and_build(void **state)
 }
 
 static void
+test_by_component(void **state)
+{
+	(void)state;
+	metrics_gauge_set(c, COMMON, 0, 3);
+	metrics_add(c, COMMON_BOTH, 1 * 3 + 2, 5);
+	metrics_observe(c, COMMON_TOOK, 0, 0.5);
+	expect("sallyport_common{component=\"proxy\"} 3");
+	expect("sallyport_common_total{component=\"proxy\","
+	    "result=\"refused\",socket=\"sync\"} 5");
+	expect("sallyport_common_seconds_bucket{component=\"proxy\","
+	    "le=\"1\"} 1");
+	expect("sallyport_common_seconds_count{component=\"proxy\"} 1");
+}
+
+static void
 test_without_component(void **state)
 {
-	struct metrics *bare = metrics_new("rustsocks", NULL, NULL, 0);
+	struct metrics *bare = metrics_new("rustsocks", NULL, defs, METRICS);
 
 	(void)state;
 	metrics_expose(bare, &out);
 	bytes_add(&out, "", 1);
 	assert_non_null(strstr(out.ptr, "\nprocess_open_fds "));
+	assert_non_null(strstr(out.ptr, "\nrustsocks_common 0\n"));
+	assert_non_null(strstr(out.ptr, "\nrustsocks_common_total{result="));
 	assert_non_null(strstr(out.ptr, "\nrustsocks_build_info{version=\""
 	    SALLYPORT_VERSION "\"} 1\n"));
 	metrics_free(&bare);
@@ -338,6 +362,7 @@ main(void)
 		CASE(test_histogram),
 		CASE(test_labelled_histogram),
 		CASE(test_process_and_build),
+		CASE(test_by_component),
 		CASE(test_without_component),
 		CASE(test_on_scrape),
 		CASE(test_every_line_is_sound),

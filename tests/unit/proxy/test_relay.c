@@ -168,6 +168,36 @@ test_both_ways(void **state)
 }
 
 /* Case 42 and its mirror, 43: the other direction goes on. */
+/* What a session delivers is counted at once, not when it ends. */
+static void
+test_meter(void **state)
+{
+	static const char *const ways[] = { "up", "down", NULL };
+	static const struct metric_labels by_way = { { "way" }, { ways } };
+	static const struct metric_def defs[] = {
+		{ METRIC_COUNTER, "other_total", "Another" },
+		{ METRIC_COUNTER, "bytes_total", "Bytes", &by_way },
+	};
+	struct metrics *m = metrics_new("test", NULL, defs, 2);
+	struct proxy_config cfg = config();
+	struct world w;
+
+	(void)state;
+	world_open(&w, &cfg);
+	relay_room_meter(w.room, metrics_thread(m), 1);
+	world_connect(&w, "early", 5);
+	expect(&w, w.target, "early", 5);
+	put(w.client, "up");
+	expect(&w, w.target, "up", 2);
+	put(w.target, "down it goes");
+	expect(&w, w.client, "down it goes", 12);
+	assert_int_equal(metrics_value(m, 1, 0), 7);
+	assert_int_equal(metrics_value(m, 1, 1), 12);
+	assert_int_equal(metrics_value(m, 0, 0), 0);
+	world_free(&w);
+	metrics_free(&m);
+}
+
 static void
 test_half_close(void **state)
 {
@@ -980,6 +1010,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ways),
+		cmocka_unit_test(test_meter),
 		cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_reset_while_writing),
