@@ -65,14 +65,16 @@ bill_of_materials() {
             printf "\"component\":{\"type\":\"container\","
             printf "\"bom-ref\":\"sallyport/%s\",", name
             printf "\"name\":\"sallyport/%s\",", name
-            printf "\"version\":\"%s\"}},\n\"components\":[", version
+            printf "\"version\":\"%s\"}},\n\"components\":[\n", version
+            printf "{\"type\":\"application\",\"bom-ref\":\"sallyport\","
+            printf "\"name\":\"sallyport\",\"version\":\"%s\",", version
+            printf "\"licenses\":[{\"license\":{\"id\":\"MIT\"}}]}"
         }
         {
             p = purl($1, $2, $3)
-            printf "%s\n{\"type\":\"library\",\"bom-ref\":\"%s\",", sep, p
+            printf ",\n{\"type\":\"library\",\"bom-ref\":\"%s\",", p
             printf "\"name\":\"%s\",\"version\":\"%s\",", $1, $2
             printf "\"purl\":\"%s\"}", p
-            sep = ","
         }
         END { print "\n]}" }'
 }
