@@ -7,6 +7,11 @@
 #   ./test.sh all      the above with warnings as errors, again under ASan and
 #                      UBSan, the threaded rooms under TSan, and a clang build
 #   ./test.sh fuzz     each fuzz harness for SALLYPORT_FUZZ_RUNS runs (1000000)
+#   ./test.sh debian13 all of this script inside Debian 13, made with mmdebstrap;
+#                      needs root; a second argument is its suite
+#   ./test.sh containers   docker-compose.yml on a Docker engine of its own;
+#                      images are kept in SALLYPORT_CONTAINER_CACHE (default:
+#                      build-containers beside this file)
 #   ./test.sh asan     unit, integration, e2e and corpora under ASan and UBSan
 # SALLYPORT_TEST_BUILD: where to build (default: build-test beside this file).
 set -u
@@ -109,6 +114,18 @@ run_fuzz() {
         failed fuzz
 }
 
+if [ "${1:-}" = debian13 ]; then
+    packages_install test.sh mmdebstrap || exit 1
+    shift
+    rm -rf "$results"
+    exec "$top/tests/containers/debian13.sh" "$@"
+fi
+# For `all` an engine is no condition: where there is none, that is said.
+run_containers() {
+    step "containers"
+    "$top/tests/containers/run.sh" "$results"
+}
+
 packages_install test.sh "${packages_build[@]}" "${packages_test[@]}" || exit 1
 case ${1:-fast} in
 fast) run_gcc ;;
@@ -118,8 +135,14 @@ all)
     run_asan
     run_tsan
     run_clang
+    run_containers
     ;;
 asan) run_asan ;;
+containers)
+    [ "$(id -u)" -ne 0 ] ||
+        packages_install test.sh "${packages_containers[@]}" || exit 1
+    run_containers
+    ;;
 tsan) run_tsan ;;
 fuzz)
     packages_install test.sh "${packages_all[@]}" || exit 1
@@ -131,7 +154,7 @@ unit | integration | meta | fuzz-replay)
         meson_suites "$base" "$1"
     ;;
 -h | --help)
-    sed -n '4,12s/^# \{0,1\}//p' "$0"
+    sed -n '4,14s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 *)
