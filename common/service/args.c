@@ -25,6 +25,8 @@ static const struct option {
 	    "print the configuration in force and end" },
 	{ "--health", TAKES_NOTHING, ARGS_HEALTH, "",
 	    "ask the running daemon whether it is ready" },
+	{ "--migrate", TAKES_NOTHING, ARGS_MIGRATE, "",
+	    "bring the database's schema up to date and end" },
 	{ "--help", TAKES_NOTHING, ARGS_HELP, "", "show this and end" },
 	{ "--version", TAKES_NOTHING, ARGS_VERSION, "",
 	    "show the version and end" },
@@ -94,13 +96,17 @@ args_parse(struct args *out, int argc, char **argv, struct err *err)
 }
 
 void
-args_help(FILE *out, const char *daemon, const char *what)
+args_help(FILE *out, const char *daemon, const char *what, bool migrates)
 {
 	fprintf(out, "sallyport-%s: %s\n\nUsage: sallyport-%s [options]\n\n",
 	    daemon, what, daemon);
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
 		const struct option *o = &options[i];
-		int used = fprintf(out, "  %s%s%s", o->name,
+		int used;
+
+		if (o->mode == ARGS_MIGRATE && !migrates)
+			continue;
+		used = fprintf(out, "  %s%s%s", o->name,
 		    *o->value ? " " : "", o->value);
 
 		fprintf(out, "%*s%s\n", used < 22 ? 22 - used : 1, "", o->help);

@@ -7,6 +7,7 @@
 #ifndef SERVICE_ARGS_H
 #define SERVICE_ARGS_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -18,6 +19,7 @@ enum args_mode {
 	ARGS_CHECK,
 	ARGS_PRINT_CONFIG,
 	ARGS_HEALTH,
+	ARGS_MIGRATE,
 	ARGS_HELP,
 	ARGS_VERSION,
 };
@@ -32,8 +34,9 @@ struct args {
 /* -1: not understood; `err` says what, nothing is to be freed. */
 int args_parse(struct args *out, int argc, char **argv, struct err *err)
     MUST_CHECK;
-/* `daemon` is "acld", `what` its one line. */
-void args_help(FILE *out, const char *daemon, const char *what);
+/* `daemon` is "acld", `what` its one line; `migrates`: it has --migrate. */
+void args_help(FILE *out, const char *daemon, const char *what,
+    bool migrates);
 void args_fini(struct args *a);
 
 #endif

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "service/dirs.h"
 #include "service/health.h"
 #include "service/load.h"
+#include "service/priv.h"
 
 void
 modes_complain(const struct service *s, const char *text)
@@ -50,12 +52,40 @@ ask_health(const struct service *s, const struct settings *settings)
 	return EXIT_SUCCESS;
 }
 
+/* As the user that the daemon will be, so that it finds its own files. */
+static int
+migrate(const struct service *s, const struct settings *settings)
+{
+	struct daemon_config d = config_daemon(settings, s->name);
+	const struct log_config *log = &settings->log;
+	struct err err = { 0 };
+	bool bad_config = false;
+	struct priv_ids ids;
+
+	if (s->migrate == NULL) {
+		modes_complain(s, "--migrate: this daemon writes no database");
+		return EXIT_USAGE;
+	}
+	priv_limits();
+	log_setup(s->name, log->level, log->format, log->repeat_limit);
+	if (priv_lookup(&ids, d.user, d.group, &err) == 0 &&
+	    dirs_make(&d, &ids, &err) == 0 &&
+	    priv_drop(d.user, d.group, &err) == 0 &&
+	    s->migrate(settings, &bad_config, &err) == 0) {
+		puts("the database is up to date");
+		return EXIT_SUCCESS;
+	}
+	modes_complain(s, err.text);
+	return bad_config ? EXIT_CONFIG : EXIT_FAILURE;
+}
+
 typedef int settings_fn(const struct service *s, const struct settings *);
 
 static settings_fn *const with_settings[] = {
 	[ARGS_CHECK] = check,
 	[ARGS_PRINT_CONFIG] = print_config,
 	[ARGS_HEALTH] = ask_health,
+	[ARGS_MIGRATE] = migrate,
 };
 
 static int
@@ -83,7 +113,7 @@ modes_run(const struct service *s, const struct args *a)
 	int rc = EXIT_SUCCESS;
 
 	if (a->mode == ARGS_HELP)
-		args_help(stdout, s->name, s->help);
+		args_help(stdout, s->name, s->help, s->migrate != NULL);
 	else if (a->mode == ARGS_VERSION)
 		printf("sallyport-%s %s\n", s->name, SALLYPORT_VERSION);
 	else

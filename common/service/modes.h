@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * modes: what a daemon's binary can do besides running: --check,
- * --print-config, --health, --help, --version.
+ * --print-config, --health, --migrate, --help, --version.
  */
 #ifndef SERVICE_MODES_H
 #define SERVICE_MODES_H

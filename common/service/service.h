@@ -14,7 +14,8 @@
  * thread: SIGTERM and SIGINT ask the daemon to stop, SIGHUP to reload. A
  * program started by exec inherits that mask and unblocks what it wants.
  * Arguments: --config FILE, --check, --print-config, --set key=value, --health,
- * --help, --version. Exit codes: 0, 1 error, 2 usage, 78 bad configuration.
+ * --migrate (where there is a function for it), --help, --version. Exit codes:
+ * 0, 1 error, 2 usage, 78 bad configuration.
  * Besides the daemon's own, /metrics has those of service_metrics.def.
  */
 #ifndef SERVICE_SERVICE_H
@@ -53,6 +54,11 @@ struct service {
 	void (*stop)(struct service_context *c);
 	/* A check of files beyond sallyport.toml for --check; may be NULL. */
 	int (*check)(const struct settings *s, struct err *err);
+	/* --migrate: brings the database up to date, as the daemon's user and
+	 * in its directories. -1: exit 1, or 78 with `bad_config` set. NULL:
+	 * there is none. */
+	int (*migrate)(const struct settings *s, bool *bad_config,
+	    struct err *err);
 };
 
 /* The whole life of the process; returns its exit code. */

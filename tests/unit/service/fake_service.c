@@ -120,15 +120,27 @@ fake_check(const struct settings *s, struct err *err)
 	return 0;
 }
 
+static int
+fake_migrate(const struct settings *s, bool *bad_config, struct err *err)
+{
+	(void)s;
+	log_info(NULL, "fake_migrate", log_u64("uid", geteuid()));
+	*bad_config = asked("bad-database");
+	if (*bad_config || asked("no-database"))
+		return err_set(err, "database: cannot migrate");
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
-	static const struct service fake = {
+	struct service fake = {
 		.name = "acld", .help = "A daemon for tests",
 		.metrics = metrics, .n_metrics = ARRAY_LEN(metrics),
 		.bind = fake_bind, .start = fake_start, .reload = fake_reload,
 		.drain = fake_drain, .drained = fake_drained,
 		.stop = fake_stop, .check = fake_check,
+		.migrate = asked("no-migrate") ? NULL : fake_migrate,
 	};
 
 	return service_main(argc, argv, &fake);

@@ -24,6 +24,7 @@ static const struct {
 	{ { "--check", "--check" }, ARGS_CHECK, NULL, { NULL }, NULL },
 	{ { "--print-config" }, ARGS_PRINT_CONFIG, NULL, { NULL }, NULL },
 	{ { "--health" }, ARGS_HEALTH, NULL, { NULL }, NULL },
+	{ { "--migrate" }, ARGS_MIGRATE, NULL, { NULL }, NULL },
 	{ { "--help" }, ARGS_HELP, NULL, { NULL }, NULL },
 	{ { "--version" }, ARGS_VERSION, NULL, { NULL }, NULL },
 	{ { "--config", "a" }, ARGS_RUN, "a", { NULL }, NULL },
@@ -85,16 +86,20 @@ test_help_names_every_option(void **state)
 	const char *const names[] = { "--config FILE", "--set KEY=VALUE",
 		"--check", "--print-config", "--health", "--help", "--version",
 		"sallyport-acld: May they", ARGS_CONFIG_DEFAULT, "78" };
-	char *text = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&text, &size);
 
 	(void)state;
-	args_help(f, "acld", "May they");
-	fclose(f);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		assert_non_null(strstr(text, names[i]));
-	free(text);
+	for (int migrates = 0; migrates < 2; migrates++) {
+		char *text = NULL;
+		size_t size = 0;
+		FILE *f = open_memstream(&text, &size);
+
+		args_help(f, "acld", "May they", migrates);
+		fclose(f);
+		for (size_t i = 0; i < ARRAY_LEN(names); i++)
+			assert_non_null(strstr(text, names[i]));
+		assert_int_equal(strstr(text, "--migrate") != NULL, migrates);
+		free(text);
+	}
 }
 
 int

@@ -257,6 +257,12 @@ test_modes(void **state)
 		{ { "--print-config" }, "", 0, "[acld]" },
 		{ { "--print-config", "--set", "acld.max_rules=77" }, "", 0,
 		    "max_rules = 77" },
+		{ { "--migrate" }, "", 0, "event=fake_migrate" },
+		{ { "--migrate" }, "", 0, "the database is up to date\n" },
+		{ { "--migrate" }, "no-database", 1,
+		    "sallyport-acld: database: cannot migrate\n" },
+		{ { "--migrate" }, "bad-database", 78, "cannot migrate\n" },
+		{ { "--migrate" }, "no-migrate", 2, "writes no database\n" },
 		{ { "--health", "--set", "acld.admin_listen=127.0.0.1:1" }, "",
 		    1, "sallyport-acld: 127.0.0.1:1: Connection refused\n" },
 	};
