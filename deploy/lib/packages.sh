@@ -20,6 +20,11 @@ packages_all=(clang libclang-rt-dev)
 # shellcheck disable=SC2034
 packages_bench=(dante-server microsocks iproute2 python3)
 
+# shellcheck disable=SC2034
+packages_containers=(
+    docker.io docker-compose mmdebstrap iptables curl iproute2 python3-pytest
+)
+
 # packages_install WHO PACKAGE...   asks apt only when something is missing.
 packages_install() {
     local who=$1 missing=() p

@@ -5,9 +5,10 @@
 usage: count_results.py DIR
 
 Reads meson's *.json logs (a cmocka program counts its own cases), pytest's
-*.xml, and `failed`, a line for each step that could not run at all. Prints
-what failed and was skipped, then "N passed, N failed" as the last line. Exits
-1 when anything failed or nothing ran.
+*.xml, `failed`, a line for each step that could not run at all, and `skipped`,
+one for each that had a reason not to. Prints what failed and was skipped, then
+"N passed, N failed" as the last line. Exits 1 when anything failed or nothing
+ran.
 """
 import json
 import pathlib
@@ -62,6 +63,9 @@ def main():
         for name in steps.read_text().splitlines():
             tally["failed"] += 1
             tally["names"].append(name)
+    skips = where / "skipped"
+    if skips.exists():
+        tally["skipped"] += skips.read_text().splitlines()
     for name in tally["skipped"]:
         print(f"SKIPPED {name}")
     for name in tally["names"]:
