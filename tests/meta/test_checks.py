@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The checks of this folder find what they are for."""
+import pathlib
+import tempfile
 import unittest
 
 import check_includes
 import check_metrics
+import check_schema
 import check_tree
+import tree
 
 
 class Includes(unittest.TestCase):
@@ -97,6 +101,39 @@ class Metrics(unittest.TestCase):
         for *line, right in self.CASES:
             with self.subTest(line=line):
                 self.assertEqual(not list(check_metrics.judge(*line)), right)
+
+
+class Schema(unittest.TestCase):
+    """Copies of what there is, with one word changed."""
+
+    COPIED = ["common/audit/record.c",
+              *(f"{check_schema.SCHEMA}/{kind}/0001_initial.sql"
+                for kind in ("sqlite", "postgresql"))]
+    CASES = [
+        (1, "\tclose_detail\t", "\tclosed_detail\t", "session.closed_detail"),
+        (2, "\tkey\t", "\tname\t", "rollup_hour.key"),
+        (2, "TABLE sallyport.audit_gap", "TABLE sallyport.gap", "audit_gap"),
+        (2, "'redirect'", "'redirected'", "names in decision"),
+        (0, '"http")', '"http", "h2")', "names in carrier"),
+    ]
+
+    def said(self, number, old, new):
+        with tempfile.TemporaryDirectory() as top:
+            for i, name in enumerate(self.COPIED):
+                text = (tree.ROOT / name).read_text()
+                if i == number:
+                    self.assertIn(old, text)
+                    text = text.replace(old, new)
+                path = pathlib.Path(top) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            return check_schema.judge(pathlib.Path(top))
+
+    def test_cases(self):
+        self.assertEqual(self.said(0, "", ""), [])
+        for number, old, new, complaint in self.CASES:
+            with self.subTest(new=new):
+                self.assertIn(complaint, "\n".join(self.said(number, old, new)))
 
 
 if __name__ == "__main__":
