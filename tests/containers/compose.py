@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import struct
@@ -74,7 +75,9 @@ class Compose:
     def __init__(self, engine, project, profiles=(), files=(), **environment):
         self.engine = engine
         self.project = project
-        self.environment = environment
+        # Who may not raise the limit cannot give more than he has.
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.environment = {"SALLYPORT_NOFILE": str(min(65536, most))} | environment
         self.flags = ["-p", project, "--project-directory", str(TOP),
                       "--env-file", os.devnull, "-f", str(TOP / "docker-compose.yml")]
         for f in files:
