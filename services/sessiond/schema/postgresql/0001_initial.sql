@@ -253,12 +253,14 @@ LEFT JOIN sallyport.auth_method am ON am.id = s.auth_method;
 
 -- ---- functions --------------------------------------------------------------
 
--- The started_at of the session whose id this is.
+-- The started_at of the session whose id this is: exact, as sums of numbers
+-- with a fraction would not be.
 CREATE FUNCTION sallyport.uuid7_time(id uuid) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-	SELECT pg_catalog.to_timestamp(0) +
-		('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint *
-		interval '1 millisecond'
+	SELECT (timestamp 'epoch' + (ms / 86400000)::integer * interval '1 day'
+		+ ms % 86400000 * interval '1 millisecond') AT TIME ZONE 'UTC'
+	FROM (SELECT ('x' || left(replace(id::text, '-', ''), 12))
+		::bit(48)::bigint AS ms) AS x
 $$;
 
 -- The bounds of a day's partition.
