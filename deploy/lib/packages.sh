@@ -13,7 +13,8 @@ packages_build=(
 )
 # shellcheck disable=SC2034
 packages_test=(
-    curl iproute2 postgresql python3-pytest python3-pytest-xdist sqlite3 shellcheck
+    curl iproute2 postgresql prometheus python3-pytest python3-pytest-xdist sqlite3
+    shellcheck
 )
 # shellcheck disable=SC2034
 packages_all=(clang libclang-rt-dev)
@@ -23,6 +24,19 @@ packages_bench=(dante-server microsocks iproute2 python3)
 # shellcheck disable=SC2034
 packages_containers=(
     docker.io docker-compose mmdebstrap iptables curl iproute2 python3-pytest
+)
+
+# Servers among them (postgresql, prometheus) are there for tests that start
+# their own: while apt runs, none is started as a service, unless this machine
+# has a rule for that already.
+packages_apt() (
+    rule=/usr/sbin/policy-rc.d
+    if [ ! -e "$rule" ]; then
+        trap 'rm -f "$rule"' EXIT
+        trap 'exit 1' INT TERM
+        printf '#!/bin/sh\nexit 101\n' >"$rule" && chmod 0755 "$rule"
+    fi
+    apt-get "$@" >/dev/null
 )
 
 # packages_install WHO PACKAGE...   asks apt only when something is missing.
@@ -42,7 +56,7 @@ packages_install() {
     printf '%s: installing %s\n' "$who" "${missing[*]}" >&2
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq >/dev/null 2>&1
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+    packages_apt install -y -qq --no-install-recommends "${missing[@]}" ||
         {
             printf '%s: apt-get could not install them; see above\n' "$who" >&2
             return 1
