@@ -4,6 +4,10 @@
  * one aio, and only the end of its send starts the next receive (nng 1.5.2
  * crashes otherwise). When the socket is closed every slot ends at its next
  * step, and rpc_server_stop waits for the last one.
+ *
+ * It also waits, before it closes, for the slots that are inside nng_ctx_recv
+ * or nng_ctx_send: nng 1.5.2 lets go of a closed socket before the context
+ * that such a call held last, and the context then locks freed memory.
  */
 #include "msg/rpc_server.h"
 
@@ -44,19 +48,13 @@ struct rpc_server {
 	char *name;
 	struct bus *bus;
 	_Atomic uint64_t requests, malformed, unknown, failed;
+	pthread_rwlock_t gate;		/* read: inside a call on a context */
+	_Atomic bool closing;
 	pthread_mutex_t m;
 	pthread_cond_t ended;
 	unsigned running;		/* slots that go round; guarded by m */
 	struct rpc_request slots[];
 };
-
-static void
-receive(struct rpc_request *r)
-{
-	r->phase = PHASE_RECEIVING;
-	nng_aio_set_timeout(r->aio, NNG_DURATION_INFINITE);
-	nng_ctx_recv(r->ctx, r->aio);
-}
 
 /* The slot's last touch of the server. */
 static void
@@ -68,6 +66,32 @@ end(struct rpc_request *r)
 	s->running--;
 	pthread_cond_signal(&s->ended);
 	pthread_mutex_unlock(&s->m);
+}
+
+typedef void ctx_call(nng_ctx, nng_aio *);
+
+/* false: the server is closing, and the slot must end. */
+static bool
+begin(struct rpc_request *r, ctx_call *call)
+{
+	struct rpc_server *s = r->server;
+	bool open;
+
+	pthread_rwlock_rdlock(&s->gate);
+	open = !atomic_load(&s->closing);
+	if (open)
+		call(r->ctx, r->aio);
+	pthread_rwlock_unlock(&s->gate);
+	return open;
+}
+
+static void
+receive(struct rpc_request *r)
+{
+	r->phase = PHASE_RECEIVING;
+	nng_aio_set_timeout(r->aio, NNG_DURATION_INFINITE);
+	if (!begin(r, nng_ctx_recv))
+		end(r);
 }
 
 static const struct rpc_method *
@@ -198,7 +222,11 @@ answer(struct rpc_request *r, struct envelope *e)
 	r->phase = PHASE_SENDING;
 	nng_aio_set_timeout(r->aio, SEND_TIMEOUT_MS);
 	nng_aio_set_msg(r->aio, msg);
-	nng_ctx_send(r->ctx, r->aio);
+	if (!begin(r, nng_ctx_send)) {
+		nng_aio_set_msg(r->aio, NULL);
+		nng_msg_free(msg);
+		end(r);
+	}
 }
 
 void
@@ -289,6 +317,7 @@ rpc_server_start(struct rpc_server **out, const struct rpc_server_options *o,
 	s->options = *o;
 	s->options.address = NULL;	/* the caller's; bus has its own */
 	s->options.name = s->name = xstrdup(o->name);
+	pthread_rwlock_init(&s->gate, NULL);
 	pthread_mutex_init(&s->m, NULL);
 	pthread_cond_init(&s->ended, NULL);
 	if (bus_open(&s->bus, &bo, err) != 0 || slots_open(s, err) != 0)
@@ -331,6 +360,9 @@ rpc_server_stop(struct rpc_server **sp)
 
 	if (s == NULL)
 		return;
+	atomic_store(&s->closing, true);
+	pthread_rwlock_wrlock(&s->gate);	/* until all calls are back */
+	pthread_rwlock_unlock(&s->gate);
 	if (s->bus != NULL)
 		bus_close(s->bus);
 	pthread_mutex_lock(&s->m);
@@ -342,6 +374,7 @@ rpc_server_stop(struct rpc_server **sp)
 	bus_free(&s->bus);
 	pthread_cond_destroy(&s->ended);
 	pthread_mutex_destroy(&s->m);
+	pthread_rwlock_destroy(&s->gate);
 	free(s->name);
 	free(s);
 	*sp = NULL;

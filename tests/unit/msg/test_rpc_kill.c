@@ -22,6 +22,7 @@
 
 #define LONG 20000
 #define KILLS 25
+#define STOPS 10
 #define IN_FLIGHT 32
 
 extern char **environ;
@@ -69,16 +70,22 @@ victim_start(struct fixture *f)
 	wait_for_word(f, 'r');
 }
 
-static void
-victim_kill(struct fixture *f)
+static int
+victim_end(struct fixture *f, int sig)
 {
 	int status;
 
-	kill(f->pid, SIGKILL);
+	kill(f->pid, sig);
 	assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
-	assert_true(WIFSIGNALED(status));
 	close(f->out);
 	f->pid = 0;
+	return status;
+}
+
+static void
+victim_kill(struct fixture *f)
+{
+	assert_true(WIFSIGNALED(victim_end(f, SIGKILL)));
 }
 
 static int
@@ -207,6 +214,19 @@ test_idempotent_call_and_nobody_comes(void **state)
 	rpc_client_free(&c);
 }
 
+/* Connected, with `n` more answers come and as many calls out as can be. */
+static void
+load(struct fixture *f, unsigned n)
+{
+	unsigned want = f->ok + n;
+
+	while (f->ok < want) {
+		while (rpc_desk_in_flight(f->desk) < IN_FLIGHT)
+			start(f, ECHO, false);
+		deliver_until(f, f->done + 1);
+	}
+}
+
 /*
  * Under load, again and again: nng 1.5.2 loses its reaper at some of these,
  * and the client must find back all the same.
@@ -217,19 +237,31 @@ test_kills_under_load(void **state)
 	struct fixture *f = *state;
 
 	for (unsigned i = 0; i < KILLS; i++) {
-		unsigned want = f->ok + 200;
-
-		/* Connected, with answers coming and more being asked. */
-		while (f->ok < want) {
-			while (rpc_desk_in_flight(f->desk) < IN_FLIGHT)
-				start(f, ECHO, false);
-			deliver_until(f, f->done + 1);
-		}
+		load(f, 200);
 		kill(f->pid, SIGKILL);
 		for (unsigned k = 0; k < IN_FLIGHT; k++)
 			if (rpc_desk_in_flight(f->desk) < IN_FLIGHT)
 				start(f, ECHO, false);
 		victim_kill(f);
+		victim_start(f);
+	}
+	deliver_until(f, f->done + rpc_desk_in_flight(f->desk));
+	assert_int_equal(f->other, 0);
+}
+
+/* It was asked to stop while it answers, and that is no way to die. */
+static void
+test_stops_under_load(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < STOPS; i++) {
+		int status;
+
+		load(f, 200);
+		status = victim_end(f, SIGTERM);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 0);
 		victim_start(f);
 	}
 	deliver_until(f, f->done + rpc_desk_in_flight(f->desk));
@@ -246,6 +278,7 @@ main(int argc, char **argv)
 		CASE(test_idempotent_call_is_asked_again),
 		CASE(test_idempotent_call_and_nobody_comes),
 		CASE(test_kills_under_load),
+		CASE(test_stops_under_load),
 	};
 
 	if (argc != 2)

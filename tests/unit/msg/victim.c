@@ -2,7 +2,10 @@
 /*
  * A server to be killed: echoes KIND_DECIDE, never answers KIND_AUTH. Says
  * "r" on standard output when it serves and "h" for each request it sits on.
+ * SIGTERM stops it in order.
  */
+#include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "msg/rpc_server.h"
@@ -42,13 +45,20 @@ main(int argc, char **argv)
 		.group = (unsigned)-1 };
 	struct rpc_server *s;
 	struct err err;
+	sigset_t term;
+	int sig;
 
 	if (argc != 2)
 		die("usage: victim ADDRESS");
 	o.address = argv[1];
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &term, NULL);	/* nng's threads too */
 	if (rpc_server_start(&s, &o, &err) != 0)
 		die("%s", err.text);
 	say("r");
-	for (;;)
-		pause();
+	while (sigwait(&term, &sig) != 0)
+		;
+	rpc_server_stop(&s);
+	return 0;
 }
