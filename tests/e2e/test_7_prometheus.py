@@ -202,6 +202,7 @@ def test_dashboards_and_alerts(stack, servers, prometheus):
         wait_for("a look at each after all that", lambda: end < prometheus.value(
             'min(timestamp(up{job="sallyport"}))'))
         compare(prometheus, stack, began)
+        counted_once(prometheus)
         every_expression(prometheus)
     finally:
         traffic.close()
@@ -231,6 +232,15 @@ def compare(prometheus, stack, began):
         seconds = expression.replace("[W]", f"[{window}s]").replace("W", str(window))
         shown = prometheus.value(seconds)
         assert exact * 0.99 <= shown <= exact * (window + 1) / (window - 2), (expression, shown, exact)
+
+
+def counted_once(prometheus):
+    """Of apid's public page only what its own does not have is kept."""
+    fleet, apid = ({labels["__name__"] for labels, _ in prometheus.query(
+        f'count by (__name__) ({{__name__=~"(sallyport|process)_.+", service="{service}"}})')}
+                   for service in ("fleet", "apid"))
+    assert {"sallyport_active_sessions", "sallyport_session_duration_seconds_bucket"} <= fleet
+    assert "sallyport_http_requests_total" in apid and not fleet & apid
 
 
 def every_expression(prometheus):
