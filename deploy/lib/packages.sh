@@ -19,12 +19,20 @@ packages_test=(
 # shellcheck disable=SC2034
 packages_all=(clang libclang-rt-dev)
 # shellcheck disable=SC2034
-packages_bench=(dante-server microsocks iproute2 python3)
+packages_bench=(microsocks iproute2 python3)
 
 # shellcheck disable=SC2034
 packages_containers=(
     docker.io docker-compose mmdebstrap iptables curl iproute2 python3-pytest
 )
+
+# What one release of Debian has and the other has not: 13 has no dante, and its
+# docker.io comes without the client.
+# shellcheck disable=SC1091
+case $(. /etc/os-release && echo "${VERSION_ID:-}") in
+12) packages_bench+=(dante-server) ;;
+*) packages_containers+=(docker-cli) ;;
+esac
 
 # Servers among them (postgresql, prometheus) are there for tests that start
 # their own: while apt runs, none is started as a service, unless this machine
