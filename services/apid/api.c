@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "apid/api.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,6 @@
 struct api {
 	struct api_options o;
 	_Atomic(const struct settings *) settings;
-	atomic_bool stop;
 	struct bytes openapi;
 	uint64_t started_us;
 };
@@ -46,12 +46,6 @@ api_set_settings(struct api *a, const struct settings *s)
 }
 
 void
-api_stop(struct api *a)
-{
-	atomic_store(&a->stop, true);
-}
-
-void
 api_free(struct api **ap)
 {
 	if (*ap == NULL)
@@ -67,7 +61,7 @@ api_worker_new(struct api *a)
 	struct api_worker *w = xcalloc(1, sizeof(*w));
 
 	w->api = a;
-	w->query = query_new(a->o.source, &a->stop);
+	w->query = query_new(a->o.source);
 	w->cells = apid_cells(a->o.metrics);
 	return w;
 }
@@ -231,7 +225,6 @@ dispatch(struct api_worker *w, struct call *c)
 		    errors.n > 0 ? errors.v[0].message : "", &errors);
 		return;
 	}
-	query_set_timeout(w->query, c->settings->apid.statement_timeout);
 	c->response->type = c->route->type;
 	c->route->handle(c);
 }

@@ -31,8 +31,6 @@ struct api_options {
 struct api *api_new(const struct api_options *o) MUST_CHECK;
 /* New settings; the old ones must stay valid to the end. Any thread. */
 void api_set_settings(struct api *a, const struct settings *s);
-/* From now on questions end at once: the process stops. Any thread. */
-void api_stop(struct api *a);
 void api_free(struct api **ap);
 
 /* For one thread; its connection opens when first needed. */

@@ -2,6 +2,7 @@
 #include "apid/apid.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -112,6 +113,37 @@ start_tokens(struct apid *d, struct err *err)
 	return 0;
 }
 
+/* ---- metrics ---- */
+
+/* /metrics is served until after the daemon's end. */
+static struct {
+	pthread_mutex_t m;
+	struct query_source *source;	/* NULL: gone */
+	struct query_pool shown;
+} scraped = { .m = PTHREAD_MUTEX_INITIALIZER };
+
+static void
+set_scraped(struct query_source *source)
+{
+	pthread_mutex_lock(&scraped.m);
+	scraped.source = source;
+	pthread_mutex_unlock(&scraped.m);
+}
+
+static void
+on_scrape(void *arg, struct metrics_cells *cells)
+{
+	struct query_pool pool;
+
+	(void)arg;
+	pthread_mutex_lock(&scraped.m);
+	if (scraped.source != NULL) {
+		query_source_pool(scraped.source, &pool);
+		apid_count_pool(cells, &pool, &scraped.shown);
+	}
+	pthread_mutex_unlock(&scraped.m);
+}
+
 /* ---- life ---- */
 
 static void
@@ -122,14 +154,29 @@ on_database(void *arg, const char *why)
 	service_not_ready(d->context, "database", why);
 }
 
+/* The error is about the setting that names the database. */
+static int
+bad_database(struct apid *d, struct err *err)
+{
+	const struct settings *s = service_settings(d->context);
+
+	err_prefix(err, "%s.database", *s->apid.database != '\0' ? "apid" :
+	    "sessiond");
+	return service_bad_config(d->context);
+}
+
 static int
 start_source(struct apid *d, struct err *err)
 {
-	d->source = source_of(service_settings(d->context), err);
-	if (d->source != NULL)
-		return 0;
-	err_prefix(err, "apid.database");
-	return service_bad_config(d->context);
+	const struct settings *s = service_settings(d->context);
+
+	d->source = source_of(s, err);
+	if (d->source == NULL)
+		return bad_database(d, err);
+	set_scraped(d->source);
+	metrics_on_scrape(service_metrics(d->context), on_scrape, NULL);
+	query_source_set_timeout(d->source, s->apid.statement_timeout);
+	return 0;
 }
 
 static int
@@ -138,7 +185,6 @@ start_sampler(struct apid *d, struct err *err)
 	const struct settings *s = service_settings(d->context);
 	struct sampler_options o = {
 		.source = d->source,
-		.timeout_ms = s->apid.statement_timeout,
 		.metrics = service_metrics(d->context),
 		.config = &s->metrics,
 		.on_database = on_database, .arg = d,
@@ -146,7 +192,11 @@ start_sampler(struct apid *d, struct err *err)
 
 	for (size_t i = 0; i < SAMPLER_DAEMONS; i++)
 		o.daemons[i] = config_daemon(s, sampler_names[i]).admin_listen;
-	return sampler_start(&d->sampler, &o, err);
+	if (sampler_start(&d->sampler, &o, err) != 0)
+		return -1;
+	/* It has looked at the database. */
+	return query_source_is_hopeless(d->source, err) ?
+	    bad_database(d, err) : 0;
 }
 
 static int
@@ -177,13 +227,14 @@ start_http(struct apid *d, struct err *err)
 static void
 end(struct apid *d)
 {
-	if (d->api != NULL)
-		api_stop(d->api);
+	if (d->source != NULL)
+		query_source_stop(d->source);
 	watch_stop(&d->watch);
 	http_stop(&d->http);
 	sampler_stop(&d->sampler);
 	api_free(&d->api);
 	token_store_free(&d->tokens);
+	set_scraped(NULL);
 	query_source_free(&d->source);
 	free(d->tokens_file);
 	free(d);
@@ -220,6 +271,7 @@ apid_reload(struct service_context *c, const struct settings *next,
 
 	if (load_tokens(d, err) != 0)
 		return -1;
+	query_source_set_timeout(d->source, next->apid.statement_timeout);
 	api_set_settings(d->api, next);
 	return 0;
 }

@@ -23,6 +23,19 @@ static const struct metric_labels failure_labels = {
 	{ "query", "reason" }, { questions, failures },
 };
 
+static const char *const connections[] = { "in_use", "idle", NULL };
+static const struct metric_labels connection_labels = {
+	{ "state", NULL }, { connections, NULL },
+};
+static const char *const connects[] = { "ok", "failed", NULL };
+static const struct metric_labels connect_labels = {
+	{ "result", NULL }, { connects, NULL },
+};
+static const char *const waits[] = { "served", "timeout", NULL };
+static const struct metric_labels wait_labels = {
+	{ "result", NULL }, { waits, NULL },
+};
+
 static const struct metric_labels login_labels = {
 	{ "result", NULL }, { token_result_names, NULL },
 };
@@ -67,4 +80,37 @@ unsigned
 apid_failure_label(enum apid_question q, enum apid_failure f)
 {
 	return (unsigned)q * FAILURES + f;
+}
+
+void
+apid_count_pool(struct metrics_cells *c, const struct query_pool *now,
+    struct query_pool *shown)
+{
+	const struct {
+		enum apid_metric metric;
+		unsigned label;
+		uint64_t n;
+	} grown[] = {
+		{ METRIC_api_database_connects_total, 0,
+			(now->connects - now->connect_failures) -
+			(shown->connects - shown->connect_failures) },
+		{ METRIC_api_database_connects_total, 1,
+			now->connect_failures - shown->connect_failures },
+		{ METRIC_api_database_connections_lost_total, 0,
+			now->lost - shown->lost },
+		{ METRIC_api_database_waits_total, 0,
+			(now->waits - now->exhausted) -
+			(shown->waits - shown->exhausted) },
+		{ METRIC_api_database_waits_total, 1,
+			now->exhausted - shown->exhausted },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(grown); i++)
+		metrics_add(c, grown[i].metric, grown[i].label, grown[i].n);
+	metrics_gauge_set(c, METRIC_api_database_connections, 0, now->in_use);
+	metrics_gauge_set(c, METRIC_api_database_connections, 1,
+	    now->open - now->in_use);
+	metrics_gauge_set(c, METRIC_api_database_connections_max, 0,
+	    now->limit);
+	*shown = *now;
 }

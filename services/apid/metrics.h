@@ -5,6 +5,7 @@
 #ifndef APID_METRICS_H
 #define APID_METRICS_H
 
+#include "apid/query.h"
 #include "base/metrics.h"
 
 #define COUNTER(name, labels, help) METRIC_##name,
@@ -37,6 +38,9 @@ extern const struct metric_def apid_metrics[APID_METRICS];
 struct metrics_cells *apid_cells(struct metrics *m);
 /* Label of http_requests_total; `route` as route_index() gives it. */
 unsigned apid_code_label(unsigned route, int status);
+/* What the pool has become since it was `shown`, which becomes `now`. */
+void apid_count_pool(struct metrics_cells *c, const struct query_pool *now,
+    struct query_pool *shown);
 unsigned apid_failure_label(enum apid_question q, enum apid_failure f);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "apid/query_pg.h"
 #include "apid/query_sqlite.h"
 
 #define TIMEOUT_MS 3000
@@ -13,13 +14,26 @@ has_prefix(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-struct query_source *
-query_source_new(const struct query_source_options *o, struct err *err)
+static struct query_source *
+make_source(const struct query_source_options *o, struct err *err)
 {
 	if (has_prefix(o->database, "sqlite:"))
 		return query_sqlite_source(o->database + strlen("sqlite:"));
+	if (has_prefix(o->database, "postgresql://") ||
+	    has_prefix(o->database, "postgres://"))
+		return query_pg_source(o, err);
 	err_set(err, "expected sqlite:FILE or postgresql://USER@HOST/NAME");
 	return NULL;
+}
+
+struct query_source *
+query_source_new(const struct query_source_options *o, struct err *err)
+{
+	struct query_source *s = make_source(o, err);
+
+	if (s != NULL)
+		atomic_store(&s->timeout_ms, TIMEOUT_MS);
+	return s;
 }
 
 void
@@ -31,6 +45,18 @@ query_source_free(struct query_source **sp)
 	*sp = NULL;
 }
 
+void
+query_source_set_timeout(struct query_source *s, uint64_t ms)
+{
+	atomic_store(&s->timeout_ms, ms);
+}
+
+void
+query_source_stop(struct query_source *s)
+{
+	atomic_store(&s->stop, true);
+}
+
 const char *
 query_source_backend(const struct query_source *s)
 {
@@ -38,9 +64,9 @@ query_source_backend(const struct query_source *s)
 }
 
 bool
-query_source_is_hopeless(struct query_source *s)
+query_source_is_hopeless(struct query_source *s, struct err *err)
 {
-	return s->ops->is_hopeless != NULL && s->ops->is_hopeless(s);
+	return s->ops->is_hopeless != NULL && s->ops->is_hopeless(s, err);
 }
 
 void
@@ -52,12 +78,11 @@ query_source_pool(struct query_source *s, struct query_pool *out)
 }
 
 struct query *
-query_new(struct query_source *s, const atomic_bool *stop)
+query_new(struct query_source *s)
 {
 	struct query *q = s->ops->open(s);
 
-	q->stop = stop;
-	q->timeout_ms = TIMEOUT_MS;
+	q->source = s;
 	return q;
 }
 
@@ -68,12 +93,6 @@ query_free(struct query **qp)
 		return;
 	(*qp)->ops->free(*qp);
 	*qp = NULL;
-}
-
-void
-query_set_timeout(struct query *q, uint64_t ms)
-{
-	q->timeout_ms = ms;
 }
 
 const char *

@@ -12,8 +12,6 @@
 #ifndef APID_QUERY_H
 #define APID_QUERY_H
 
-#include <stdatomic.h>
-
 #include "audit/close_reason.h"
 #include "audit/duration.h"
 #include "audit/record.h"
@@ -48,12 +46,17 @@ struct query_source *query_source_new(const struct query_source_options *o,
     struct err *err) MUST_CHECK;
 /* All its queries are freed before. */
 void query_source_free(struct query_source **sp);
+/* How long one statement may take, from the next question on; at first 3 s.
+ * Any thread. */
+void query_source_set_timeout(struct query_source *s, uint64_t ms);
+/* From now on every question ends at once, as unavailable. Any thread. */
+void query_source_stop(struct query_source *s);
 /* "sqlite", "postgresql". */
 const char *query_source_backend(const struct query_source *s);
 /* The database was never reached, and what the last question found can only
- * be mended by a human: a wrong password, a schema of a later release. Any
- * thread. */
-bool query_source_is_hopeless(struct query_source *s);
+ * be mended by a human: a wrong password, a schema of a later release. `err`
+ * then has all that is known, for the log. Any thread. */
+bool query_source_is_hopeless(struct query_source *s, struct err *err);
 /* Any thread. */
 void query_source_pool(struct query_source *s, struct query_pool *out);
 
@@ -64,12 +67,8 @@ enum query_result {
 	QUERY_TIMEOUT,		/* it would have taken too long */
 };
 
-/* While `*stop` is true every question ends at once, as unavailable. */
-struct query *query_new(struct query_source *s, const atomic_bool *stop)
-    MUST_CHECK;
+struct query *query_new(struct query_source *s) MUST_CHECK;
 void query_free(struct query **qp);
-/* How long one statement may take, from the next question on. */
-void query_set_timeout(struct query *q, uint64_t ms);
 /* Why the last question gave QUERY_UNAVAILABLE, without the file's path or the
  * URL; valid until the next. */
 const char *query_why(const struct query *q);

@@ -6,6 +6,8 @@
 #ifndef APID_QUERY_BACKEND_H
 #define APID_QUERY_BACKEND_H
 
+#include <stdatomic.h>
+
 #include "apid/query.h"
 
 /* Contracts as in query.h. `free` ends what `open` or a constructor made. */
@@ -26,24 +28,26 @@ struct query_ops {
 
 struct query {
 	const struct query_ops *ops;
-	const atomic_bool *stop;
-	uint64_t timeout_ms;
+	struct query_source *source;
 	unsigned schema;
 	struct err why;
 };
 
 struct query_source_ops {
 	const char *backend;
-	/* Only what is the back end's own: query.c fills the struct query. */
+	/* query.c fills the struct query but for its ops, and a new source
+	 * but for its ops. */
 	struct query *(*open)(struct query_source *s);
-	/* NULL: it never is, it has none. */
-	bool (*is_hopeless)(struct query_source *s);
+	/* NULL: never; it has none. */
+	bool (*is_hopeless)(struct query_source *s, struct err *err);
 	void (*pool)(struct query_source *s, struct query_pool *out);
 	void (*free)(struct query_source *s);
 };
 
 struct query_source {
 	const struct query_source_ops *ops;
+	atomic_bool stop;	/* every wait is to end */
+	_Atomic uint64_t timeout_ms;	/* of a statement */
 };
 
 /* The hour where a window of query_users begins: a day back, or where the

@@ -1,34 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "apid/query_sql.h"
 
-#include <string.h>
-
-/* The index that gives a column's rows in the order of time; NULL: none. In
- * the order of how much one value usually narrows. */
-static const struct column {
-	const char *name;
-	const char *index;
-	bool active;		/* session_active has it too */
-} columns[QUERY_COLUMNS] = {
-	[QUERY_USER] = { "username", "session_username", true },
-	[QUERY_SOURCE_IP] = { "source_ip", "session_source_ip", true },
-	[QUERY_DEST_IP] = { "dest_ip", "session_dest_ip", true },
-	[QUERY_DEST_HOST] = { "dest_host", "session_dest_host", true },
-	[QUERY_DEST_PORT] = { "dest_port", NULL, true },
-	[QUERY_STATUS] = { "status", "session_status", false },
-	[QUERY_CLOSE_REASON] = { "close_reason", NULL, false },
-	[QUERY_DECISION] = { "acl_decision", NULL, true },
-	[QUERY_RULE] = { "acl_rule_matched", NULL, true },
-	[QUERY_PROTOCOL] = { "protocol", NULL, true },
-	[QUERY_COMMAND] = { "command", NULL, true },
-	[QUERY_PROXY] = { "proxy", NULL, true },
-};
-
-/* Which index to prefer where several conditions have one. */
-static const enum query_column preference[] = {
-	QUERY_DEST_IP, QUERY_DEST_HOST, QUERY_SOURCE_IP, QUERY_USER,
-	QUERY_STATUS,
-};
+#include "apid/query_filter.h"
 
 static void
 add_bind(struct query_sql *s, struct query_bind b)
@@ -50,18 +23,12 @@ bind_blob(struct query_sql *s, const void *p, size_t len)
 	    .bytes = { p, len } });
 }
 
-static bool
-is_one_value(const struct query_condition *c)
-{
-	return c->kind != QUERY_RANGE || addr_eq(&c->low, &c->high);
-}
-
 static void
 add_condition(struct query_sql *s, const struct query_condition *c)
 {
-	const char *name = columns[c->column].name;
+	const char *name = query_columns[c->column].name;
 
-	if (!is_one_value(c)) {
+	if (!query_is_one_value(c)) {
 		bytes_fmt(&s->text, "%s BETWEEN ? AND ?", name);
 		bind_blob(s, &c->low, sizeof(c->low));
 		bind_blob(s, &c->high, sizeof(c->high));
@@ -75,40 +42,6 @@ add_condition(struct query_sql *s, const struct query_condition *c)
 	else
 		add_bind(s, (struct query_bind){ .kind = BIND_TEXT,
 		    .bytes = c->text });
-}
-
-static bool
-is_alone(const struct query_filter *f, const struct query_condition *c)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (&f->conditions[i] != c &&
-		    f->conditions[i].group == c->group)
-			return false;
-	return true;
-}
-
-/* The condition that an index answers wholly; NULL: none does. */
-static const struct query_condition *
-choose_driver(const struct query_filter *f)
-{
-	for (size_t p = 0; !f->active && p < ARRAY_LEN(preference); p++)
-		for (size_t i = 0; i < f->n; i++) {
-			const struct query_condition *c = &f->conditions[i];
-
-			if (c->column == preference[p] && is_one_value(c) &&
-			    is_alone(f, c))
-				return c;
-		}
-	return NULL;
-}
-
-static bool
-is_first_of_group(const struct query_filter *f, size_t at)
-{
-	for (size_t i = 0; i < at; i++)
-		if (f->conditions[i].group == f->conditions[at].group)
-			return false;
-	return true;
 }
 
 static void
@@ -135,7 +68,8 @@ add_residual(struct query_sql *s, const struct query_filter *f,
 {
 	bytes_fmt(&s->text, "coalesce(");
 	for (size_t i = 0; i < f->n; i++)
-		if (&f->conditions[i] != driver && is_first_of_group(f, i))
+		if (&f->conditions[i] != driver &&
+		    query_is_first_of_group(f, i))
 			add_group(s, f, i);
 	bytes_fmt(&s->text, "%s, 0)", s->residual ? "" : "1");
 }
@@ -165,13 +99,13 @@ add_active_place(struct query_sql *s, const struct query_filter *f)
 void
 query_sql_keys(struct query_sql *s, const struct query_filter *f)
 {
-	const struct query_condition *driver = choose_driver(f);
+	const struct query_condition *driver = query_driver(f);
 
 	bytes_clear(&s->text);
 	s->n = 0;
 	s->residual = false;
 	for (size_t i = 0; f->active && i < f->n; i++)
-		ASSERT(columns[f->conditions[i].column].active);
+		ASSERT(query_columns[f->conditions[i].column].active);
 	bytes_fmt(&s->text, "SELECT started_at, id, ");
 	add_residual(s, f, driver);
 	if (f->active) {
@@ -181,7 +115,7 @@ query_sql_keys(struct query_sql *s, const struct query_filter *f)
 	}
 	if (driver != NULL) {
 		bytes_fmt(&s->text, " FROM session INDEXED BY %s WHERE ",
-		    columns[driver->column].index);
+		    query_columns[driver->column].index);
 		add_condition(s, driver);
 		bytes_fmt(&s->text, " AND ");
 	} else {

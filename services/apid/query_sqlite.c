@@ -50,13 +50,15 @@ on_progress(void *arg)
 {
 	const struct query_sqlite *q = arg;
 
-	return atomic_load(q->query.stop) || clock_mono_ms() > q->deadline_ms;
+	return atomic_load(&q->query.source->stop) ||
+	    clock_mono_ms() > q->deadline_ms;
 }
 
 static void
 restart(struct query_sqlite *q)
 {
-	q->deadline_ms = clock_mono_ms() + q->query.timeout_ms;
+	q->deadline_ms = clock_mono_ms() +
+	    atomic_load(&q->query.source->timeout_ms);
 }
 
 /* addr_text(blob): an address for people; NULL if it is none. */
@@ -215,9 +217,11 @@ query_sqlite_fail(struct query_sqlite *q)
 {
 	int code = q->db != NULL ? sqlite3_errcode(q->db) : SQLITE_NOMEM;
 
-	if ((code & 0xff) == SQLITE_INTERRUPT && !atomic_load(q->query.stop)) {
+	if ((code & 0xff) == SQLITE_INTERRUPT &&
+	    !atomic_load(&q->query.source->stop)) {
 		err_set(&q->query.why, "it took longer than %llu ms",
-		    (unsigned long long)q->query.timeout_ms);
+		    (unsigned long long)atomic_load(
+			&q->query.source->timeout_ms));
 		return QUERY_TIMEOUT;
 	}
 	err_set(&q->query.why, "%s", q->db != NULL ? sqlite3_errmsg(q->db) :

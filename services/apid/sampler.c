@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -215,8 +216,7 @@ sampler_start(struct sampler **out, const struct sampler_options *o,
 	pthread_condattr_t attr;
 
 	s->o = *o;
-	s->query = query_new(o->source, &s->stop);
-	query_set_timeout(s->query, o->timeout_ms);
+	s->query = query_new(o->source);
 	if (o->config != NULL) {
 		s->users = users_new(o->config);
 		s->namespace = xstrdup(o->config->namespace);

@@ -32,7 +32,6 @@ struct sample {
 
 struct sampler_options {
 	struct query_source *source;	/* borrowed */
-	uint64_t timeout_ms;		/* of a statement */
 	struct metrics *metrics;
 	const struct metrics_config *config;	/* or NULL; not kept */
 	/* In the order that sampler_names has. */

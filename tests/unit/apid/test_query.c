@@ -8,28 +8,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "apid/query_sql.h"
+#include "cases.h"
 #include "helper.h"
 
 #define ROWS 3000u
-#define ALL_SINCE 0
-#define ALL_UNTIL INT64_MAX
 
 static struct base base;
 static struct query *query;
-static atomic_bool stop;
 
 static int
 setup(void **state)
 {
 	(void)state;
-	atomic_store(&stop, false);
 	base_open(&base);
 	base_add_ended(&base, 0, ROWS);
-	query = query_new(base.source, &stop);
-	query_set_timeout(query, 20000);
+	query = query_new(base.source);
+	query_source_set_timeout(base.source, 20000);
 	return 0;
 }
 
@@ -40,86 +35,6 @@ teardown(void **state)
 	query_free(&query);
 	base_close(&base);
 	return 0;
-}
-
-/* ---- filters ---- */
-
-#define T(g, col, t) { .group = g, .column = QUERY_##col, \
-	.kind = QUERY_TEXT, .text = { t, sizeof(t) - 1 } }
-#define N(g, col, v) { .group = g, .column = QUERY_##col, \
-	.kind = QUERY_NUMBER, .number = v }
-#define V4(a, b, c, d) \
-	{ { [10] = 0xff, [11] = 0xff, [12] = a, [13] = b, [14] = c, [15] = d } }
-#define V6(last) { { 0x20, 0x01, 0xd, 0xb8, [15] = last } }
-#define R(g, col, l, h) { .group = g, .column = QUERY_##col, \
-	.kind = QUERY_RANGE, .low = l, .high = h }
-
-struct filter_case {
-	const char *name;
-	const char *index;	/* that the plan must use; NULL: the key */
-	struct query_condition conditions[6];
-	size_t n;
-	uint64_t since_us, until_us;
-};
-
-#define HOUR_AGO (SEED_NOW_US - UINT64_C(3600000000))
-
-static const struct filter_case cases[] = {
-	{ "all", NULL, { { 0 } }, 0, ALL_SINCE, ALL_UNTIL },
-	{ "last hour", NULL, { { 0 } }, 0, HOUR_AGO, ALL_UNTIL },
-	{ "between", NULL, { { 0 } }, 0, SEED_NOW_US - 900 * SEED_STEP_US,
-		SEED_NOW_US - 300 * SEED_STEP_US },
-	{ "nothing", NULL, { { 0 } }, 0, SEED_NOW_US + 1, ALL_UNTIL },
-	{ "user", "session_username", { T(0, USER, "user2") }, 1, ALL_SINCE,
-		ALL_UNTIL },
-	{ "user in a range of time", "session_username",
-		{ T(0, USER, "user2") }, 1, HOUR_AGO,
-		SEED_NOW_US - 60 * SEED_STEP_US },
-	{ "nobody", "session_username", { T(0, USER, "user") }, 1, ALL_SINCE,
-		ALL_UNTIL },
-	{ "source", "session_source_ip",
-		{ R(0, SOURCE_IP, V4(10, 0, 1, 3), V4(10, 0, 1, 3)) }, 1,
-		ALL_SINCE, ALL_UNTIL },
-	{ "source range", NULL,
-		{ R(0, SOURCE_IP, V4(10, 0, 1, 0), V4(10, 0, 1, 255)) }, 1,
-		ALL_SINCE, ALL_UNTIL },
-	{ "destination", "session_dest_ip",
-		{ R(0, DEST_IP, V6(3), V6(3)) }, 1, ALL_SINCE, ALL_UNTIL },
-	{ "destination range", NULL,
-		{ R(0, DEST_IP, V4(192, 0, 2, 0), V4(192, 0, 2, 7)) }, 1,
-		ALL_SINCE, ALL_UNTIL },
-	{ "host", "session_dest_host", { T(0, DEST_HOST, "h1.example.com") },
-		1, ALL_SINCE, ALL_UNTIL },
-	{ "status", "session_status", { N(0, STATUS, STATUS_REJECTED) }, 1,
-		ALL_SINCE, ALL_UNTIL },
-	{ "two statuses", NULL, { N(0, STATUS, STATUS_REJECTED),
-		N(0, STATUS, STATUS_FAILED) }, 2, ALL_SINCE, ALL_UNTIL },
-	{ "port", NULL, { N(0, DEST_PORT, 443) }, 1, ALL_SINCE, ALL_UNTIL },
-	{ "reason", NULL, { T(0, CLOSE_REASON, "policy_block") }, 1,
-		ALL_SINCE, ALL_UNTIL },
-	{ "user and status", "session_username", { T(0, USER, "user1"),
-		N(1, STATUS, STATUS_CLOSED) }, 2, ALL_SINCE, ALL_UNTIL },
-	{ "status and host", "session_dest_host",
-		{ N(1, STATUS, STATUS_CLOSED),
-		T(0, DEST_HOST, "h0.example.com") }, 2, ALL_SINCE, ALL_UNTIL },
-	{ "address or name", NULL, { R(0, DEST_IP, V4(192, 0, 2, 1),
-		V4(192, 0, 2, 1)), T(0, DEST_HOST, "h2.example.com") }, 2,
-		ALL_SINCE, ALL_UNTIL },
-	{ "many", "session_username", { T(0, USER, "user3"),
-		N(1, DEST_PORT, 80), R(2, SOURCE_IP, V4(10, 0, 0, 0),
-		V4(10, 0, 1, 255)), N(3, STATUS, STATUS_CLOSED),
-		N(3, STATUS, STATUS_FAILED), N(4, DECISION, DECISION_ALLOW) },
-		6, HOUR_AGO, ALL_UNTIL },
-};
-
-static struct query_filter
-filter_of(const struct filter_case *c, unsigned limit)
-{
-	struct query_filter f = { .since_us = c->since_us,
-		.until_us = c->until_us, .n = c->n, .limit = limit };
-
-	memcpy(f.conditions, c->conditions, sizeof(c->conditions));
-	return f;
 }
 
 /* ---- collecting ---- */
@@ -191,80 +106,21 @@ filters_agree_with_the_model(void **state)
 	static const unsigned limits[] = { 1000, 97 };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+	for (size_t i = 0; i < filter_cases_n; i++)
 		for (size_t l = 0; l < ARRAY_LEN(limits); l++) {
-			struct query_filter f = filter_of(&cases[i],
+			struct query_filter f = filter_of(&filter_cases[i],
 			    limits[l]);
 			size_t n = model(&f, want);
 
 			collect(&f, &got);
 			if (got.n != n)
 				fail_msg("%s: %zu rows, the model has %zu",
-				    cases[i].name, got.n, n);
+				    filter_cases[i].name, got.n, n);
 			for (size_t k = 0; k < n; k++)
 				if (!id_eq(&got.ids[k], &want[k].id))
 					fail_msg("%s: row %zu differs",
-					    cases[i].name, k);
+					    filter_cases[i].name, k);
 		}
-}
-
-/* ---- plans ---- */
-
-static void
-plan_of(const struct query_sql *sql, char *out, size_t size)
-{
-	struct text t = text_on(out, size);
-	sqlite3_stmt *st;
-	char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %.*s",
-	    (int)sql->text.len, sql->text.ptr);
-
-	if (sqlite3_prepare_v2(base.db, explain, -1, &st, NULL) != SQLITE_OK)
-		fail_msg("%s: %s", sqlite3_errmsg(base.db), explain);
-	while (sqlite3_step(st) == SQLITE_ROW)
-		text_fmt(&t, "%s\n", sqlite3_column_text(st, 3));
-	sqlite3_finalize(st);
-	sqlite3_free(explain);
-}
-
-static void
-no_plan_sorts_or_scans(void **state)
-{
-	struct query_sql sql = { .n = 0 };
-	char plan[1024];
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct query_filter f = filter_of(&cases[i], 10);
-
-		for (int after = 0; after < 2; after++) {
-			f.after = after != 0;
-			query_sql_keys(&sql, &f);
-			plan_of(&sql, plan, sizeof(plan));
-			if (strstr(plan, "B-TREE") != NULL ||
-			    strstr(plan, "SCAN") != NULL ||
-			    strstr(plan, cases[i].index != NULL ?
-			        cases[i].index : "PRIMARY KEY") == NULL)
-				fail_msg("%s:\n%s", cases[i].name, plan);
-		}
-	}
-	query_sql_fini(&sql);
-}
-
-static void
-an_active_page_is_not_sorted(void **state)
-{
-	struct query_filter f = { .active = true, .limit = 10 };
-	struct query_sql sql = { .n = 0 };
-	char plan[1024];
-
-	(void)state;
-	for (int after = 0; after < 2; after++) {
-		f.after = after != 0;
-		query_sql_keys(&sql, &f);
-		plan_of(&sql, plan, sizeof(plan));
-		assert_null(strstr(plan, "B-TREE"));
-	}
-	query_sql_fini(&sql);
 }
 
 /* ---- pages ---- */
@@ -272,7 +128,7 @@ an_active_page_is_not_sorted(void **state)
 static void
 pages_are_stable_under_inserts(void **state)
 {
-	struct query_filter f = filter_of(&cases[0], 100);
+	struct query_filter f = filter_of(&filter_cases[0], 100);
 	static struct collected got;
 	struct query_page page;
 	unsigned added = ROWS;
@@ -285,18 +141,7 @@ pages_are_stable_under_inserts(void **state)
 		    &page), QUERY_OK);
 		f.after = true;
 		f.key = page.last;
-		base_run(&base, "INSERT INTO session SELECT started_at + "
-		    "%lld, randomblob(16), ended_at, received_at, "
-		    "duration_us, stream_id, close_seq, proxy, listener, "
-		    "username, groups, source_ip, source_port, dest_host, "
-		    "dest_ip, dest_port, resolved_ips, command, carrier, "
-		    "protocol, acl_decision, acl_rule_matched, "
-		    "policy_generation, route, limits_class, auth_method, "
-		    "bytes_up, bytes_down, packets_up, packets_down, status, "
-		    "close_reason, close_detail, reply_code, setup_us, "
-		    "attempts, incomplete, counters_lower_bound FROM session "
-		    "ORDER BY started_at DESC LIMIT 1",
-		    (sqlite3_int64)SEED_STEP_US);
+		base_add_newest(&base);
 		added++;
 	} while (page.more);
 	assert_int_equal(got.n, ROWS);
@@ -311,24 +156,13 @@ static void
 the_last_page_says_so(void **state)
 {
 	static struct collected got;
-	struct query_filter f = filter_of(&cases[0], 1000);
+	struct query_filter f = filter_of(&filter_cases[0], 1000);
 
 	(void)state;
 	assert_int_equal(collect(&f, &got), ROWS / 1000);
-	f = filter_of(&cases[3], 1000);
+	f = filter_of(&filter_cases[3], 1000);
 	assert_int_equal(collect(&f, &got), 1);
 	assert_int_equal(got.n, 0);
-}
-
-static void
-add_many_rows(unsigned n)
-{
-	base_run(&base, "WITH RECURSIVE c(i) AS (VALUES (0) UNION ALL SELECT "
-	    "i + 1 FROM c WHERE i < %d) INSERT INTO session SELECT "
-	    "%lld + i * 1000, randomblob(16), 0, 0, 0, zeroblob(16), i, 'p', "
-	    "NULL, 'many', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1, 1, 1, "
-	    "1, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 1, 'x', NULL, NULL, "
-	    "NULL, 1, 0, 0 FROM c", n - 1, (sqlite3_int64)SEED_NOW_US * 2);
 }
 
 static void
@@ -341,7 +175,7 @@ a_page_examines_a_bounded_number_of_rows(void **state)
 	struct query_page page;
 
 	(void)state;
-	add_many_rows(QUERY_EXAMINED_MAX + 10000);
+	base_add_many(&base, QUERY_EXAMINED_MAX + 10000);
 	got.n = 0;
 	assert_int_equal(query_sessions(query, &f, on_row, &got, &page),
 	    QUERY_OK);
@@ -364,14 +198,14 @@ a_long_statement_is_ended(void **state)
 	struct query_page page;
 
 	(void)state;
-	add_many_rows(QUERY_EXAMINED_MAX);
-	query_set_timeout(query, 0);
+	base_add_many(&base, QUERY_EXAMINED_MAX);
+	query_source_set_timeout(base.source, 0);
 	assert_int_equal(query_sessions(query, &f, on_row, &got, &page),
 	    QUERY_TIMEOUT);
-	query_set_timeout(query, 20000);
+	query_source_set_timeout(base.source, 20000);
 	assert_int_equal(query_sessions(query, &f, on_row, &got, &page),
 	    QUERY_OK);
-	atomic_store(&stop, true);
+	query_source_stop(base.source);
 	assert_int_equal(query_sessions(query, &f, on_row, &got, &page),
 	    QUERY_UNAVAILABLE);
 }
@@ -494,9 +328,10 @@ totals_stop_at_the_greatest_number(void **state)
 	struct query_totals got;
 
 	(void)state;
-	base_run(&base, "INSERT INTO rollup_hour VALUES (0, 1, '', 1, 1, 0, 0,"
+	base_run(&base, BASE_ROLLUP
+	    " (0, us(1), '', 1, 1, 0, 0,"
 	    " 1, 0, 0, 9223372036854775807, 9223372036854775807, 0),"
-	    " (0, 2, '', 1, 1, 0, 0, 1, 0, 0, 9223372036854775807, 1, 0)");
+	    " (0, us(2), '', 1, 1, 0, 0, 1, 0, 0, 9223372036854775807, 1, 0)");
 	assert_int_equal(query_totals(query, SEED_NOW_US, &got), QUERY_OK);
 	assert_int_equal(got.all.sessions, ROWS + 2);
 	assert_true(got.all.bytes_up >= (uint64_t)INT64_MAX - 1024);
@@ -520,68 +355,6 @@ silent_streams_are_counted(void **state)
 	assert_int_equal(got.streams_silent, 1);
 }
 
-/* ---- a database that comes and goes ---- */
-
-static void
-a_missing_database_heals(void **state)
-{
-	struct query_totals got;
-	char away[128];
-
-	(void)state;
-	snprintf(away, sizeof(away), "%s.away", base.path);
-	assert_int_equal(query_totals(query, 0, &got), QUERY_OK);
-	assert_int_equal(rename(base.path, away), 0);
-	assert_int_equal(query_totals(query, 0, &got), QUERY_UNAVAILABLE);
-	assert_non_null(strstr(query_why(query), "not there yet"));
-	assert_int_equal(rename(away, base.path), 0);
-	assert_int_equal(query_totals(query, 0, &got), QUERY_OK);
-	assert_int_equal(query_schema(query), 1);
-}
-
-static void
-write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
-static void
-what_is_no_database_of_ours_is_refused(void **state)
-{
-	struct query_totals got;
-	char other[128], database[160];
-	struct query_source_options o = { .database = database };
-	struct query_source *source;
-	struct query *q;
-	struct err err;
-	sqlite3 *db;
-
-	(void)state;
-	snprintf(other, sizeof(other), "%s/other", base.dir);
-	snprintf(database, sizeof(database), "sqlite:%s", other);
-	source = query_source_new(&o, &err);
-	assert_non_null(source);
-	q = query_new(source, &stop);
-	write_file(other, "this is a text of some length, no database at all");
-	assert_int_equal(query_totals(q, 0, &got), QUERY_UNAVAILABLE);
-	assert_non_null(strstr(query_why(q), "not a database"));
-	write_file(other, "");
-	assert_int_equal(query_totals(q, 0, &got), QUERY_UNAVAILABLE);
-	assert_int_equal(sqlite3_open(other, &db), SQLITE_OK);
-	sqlite3_exec(db, "PRAGMA application_id = 1396788313; CREATE TABLE "
-	    "schema_migration (number INTEGER)", NULL, NULL, NULL);
-	assert_int_equal(query_totals(q, 0, &got), QUERY_UNAVAILABLE);
-	assert_non_null(strstr(query_why(q), "no tables yet"));
-	sqlite3_close(db);
-	query_free(&q);
-	query_source_free(&source);
-	unlink(other);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -589,8 +362,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(filters_agree_with_the_model),
-		TEST(no_plan_sorts_or_scans),
-		TEST(an_active_page_is_not_sorted),
 		TEST(pages_are_stable_under_inserts),
 		TEST(the_last_page_says_so),
 		TEST(a_page_examines_a_bounded_number_of_rows),
@@ -601,8 +372,6 @@ main(void)
 		TEST(the_top_lists_are_sorted_and_named),
 		TEST(totals_stop_at_the_greatest_number),
 		TEST(silent_streams_are_counted),
-		TEST(a_missing_database_heals),
-		TEST(what_is_no_database_of_ours_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

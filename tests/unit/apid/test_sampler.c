@@ -131,8 +131,7 @@ setup(void **state)
 {
 	static const struct metrics_config config = { .namespace = "x",
 		.user_series = CONFIG_USER_SERIES_TOP, .user_top_n = 3 };
-	struct sampler_options o = { .timeout_ms = 5000,
-		.config = &config,
+	struct sampler_options o = { .config = &config,
 		.on_database = on_database };
 	struct err err;
 
@@ -215,22 +214,20 @@ counters_never_fall(void **state)
 static void
 a_lost_database_keeps_the_last_sums(void **state)
 {
-	char away[128];
 	struct sample s;
 	struct bytes b = { 0 };
 
 	(void)state;
-	snprintf(away, sizeof(away), "%s.away", base.path);
-	assert_int_equal(rename(base.path, away), 0);
+	base_hide(&base);
 	wait_for(is_lost, &s);
-	assert_non_null(strstr(s.why, "not there yet"));
+	assert_true(s.why[0] != '\0');
 	assert_true(s.known);
 	totals_expose(&b, "x", &s);
 	bytes_add(&b, "", 1);
 	assert_non_null(strstr(b.ptr, "x_api_database_up 0\n"));
 	assert_non_null(strstr(b.ptr, "x_active_sessions 0\n"));
 	bytes_fini(&b);
-	assert_int_equal(rename(away, base.path), 0);
+	base_show(&base);
 	wait_for(is_back, &s);
 	assert_true(told_good > 0 && told_bad > 0);
 }

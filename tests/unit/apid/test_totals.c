@@ -93,7 +93,6 @@ the_histogram_adds_up(void **state)
 static void
 sums_come_from_the_database(void **state)
 {
-	static atomic_bool stop;
 	unsigned n[STATUS_REJECTED + 1] = { 0 };
 	struct query *q;
 	struct base b;
@@ -104,10 +103,10 @@ sums_come_from_the_database(void **state)
 	for (unsigned i = 0; i < ROWS; i++)
 		n[seed_of(i).status]++;
 	/* A later release knows reasons and buckets that this one does not. */
-	base_run(&b, "INSERT INTO rollup_hour VALUES"
-	    " (4, 0, 'solar_flare', 5, 2, 3, 0, 0, 0, 0, 0, 0, 0),"
-	    " (5, 0, '0.25', 9, 9, 0, 0, 0, 0, 0, 0, 0, 7)");
-	q = query_new(b.source, &stop);
+	base_run(&b, BASE_ROLLUP
+	    " (4, us(0), 'solar_flare', 5, 2, 3, 0, 0, 0, 0, 0, 0, 0),"
+	    " (5, us(0), '0.25', 9, 9, 0, 0, 0, 0, 0, 0, 0, 7)");
+	q = query_new(b.source);
 	assert_int_equal(query_totals(q, SEED_NOW_US, &sample.totals),
 	    QUERY_OK);
 	query_free(&q);

@@ -260,9 +260,8 @@ ask(struct query *q, uint64_t now_us, uint64_t *window)
 static void
 sessions_of_any_length_are_counted_once(void **state)
 {
-	static const char ended[] = "INSERT INTO rollup_hour VALUES"
-	    " (1, %lld, 'user9', 1, 1, 0, 0, 1, 0, 0, 50, 60, 0)";
-	static atomic_bool stop;
+#define ENDED BASE_ROLLUP \
+	"(1, us(%llu), 'user9', 1, 1, 0, 0, 1, 0, 0, 50, 60, 0)"
 	const uint64_t hour = UINT64_C(3600000000);
 	char *list[] = { "user9" };
 	uint64_t window = 0, now = SEED_NOW_US;
@@ -271,7 +270,7 @@ sessions_of_any_length_are_counted_once(void **state)
 
 	(void)state;
 	base_open(&b);
-	q = query_new(b.source, &stop);
+	q = query_new(b.source);
 	start(CONFIG_USER_SERIES_LIST, list, 1, 20);
 	base_add_active(&b, 0, 1);
 	base_run(&b, "UPDATE session_active SET username = 'user9',"
@@ -285,7 +284,8 @@ sessions_of_any_length_are_counted_once(void **state)
 	assert_true(window <= SEED_NOW_US);
 	assert_true(bytes_of("user9", "sent") == 35);
 	base_run(&b, "DELETE FROM session_active");
-	base_run(&b, ended, (sqlite3_int64)(SEED_NOW_US - SEED_NOW_US % hour));
+	base_run(&b, ENDED, (unsigned long long)(SEED_NOW_US -
+	    SEED_NOW_US % hour));
 	for (int i = 0; i < 3; i++)
 		ask(q, now += hour, &window);
 	assert_true(window > SEED_NOW_US);
@@ -293,9 +293,9 @@ sessions_of_any_length_are_counted_once(void **state)
 	assert_true(bytes_of("user9", "received") == 40);
 	assert_true(sessions("user9") == 0);
 	/* A new one, and one that was refused. */
-	base_run(&b, ended, (sqlite3_int64)(now - now % hour));
-	base_run(&b, "INSERT INTO rollup_hour VALUES (1, %lld, 'eve', 7, 0, 0,"
-	    " 7, 0, 7, 0, 0, 0, 0)", (sqlite3_int64)(now - now % hour));
+	base_run(&b, ENDED, (unsigned long long)(now - now % hour));
+	base_run(&b, BASE_ROLLUP "(1, us(%llu), 'eve', 7, 0, 0, 7, 0, 7, 0,"
+	    " 0, 0, 0)", (unsigned long long)(now - now % hour));
 	ask(q, now, &window);
 	assert_true(sessions("user9") == 1 && sessions(USERS_REST) == 0);
 	query_free(&q);
