@@ -88,6 +88,8 @@ daemon_init(struct daemon *d)
 		    "apid", d->base.dir, d->base.dir);
 	bytes_fmt(&b, "listen = \"127.0.0.1:0\"\nthreads = 4\n"
 	    "hosts = [\"api.example.com\"]\n");
+	if (base_is_pg())
+		bytes_fmt(&b, "database = \"%s\"\n", d->base.url);
 	bytes_add(&b, "", 1);
 	write_file(path_of(d, "sallyport.toml"), b.ptr);
 	bytes_fini(&b);

@@ -336,16 +336,15 @@ all_pages_are_the_whole(void **state)
 static void
 it_starts_without_a_database_and_heals(void **state)
 {
-	char away[128];
-
 	(void)state;
-	snprintf(away, sizeof(away), "%s.away", d.base.path);
-	assert_int_equal(rename(d.base.path, away), 0);
+	base_hide(&d.base);
 	daemon_start(&d);
 	assert_int_equal(daemon_get(&d, "/api/sessions/active", DAEMON_TOKEN,
 	    &answer), 503);
 	assert_non_null(strstr(answer.text, "\r\nRetry-After: "));
-	assert_non_null(strstr(answer.body, "not there yet"));
+	assert_non_null(strstr(answer.body, base_is_pg() ?
+	    "cannot be reached" : "not there yet"));
+	assert_null(strstr(answer.text, "127.0.0.1"));
 	assert_int_equal(daemon_get(&d, "/readyz", NULL, &answer), 503);
 	assert_int_equal(daemon_get(&d, "/health", NULL, &answer), 503);
 	assert_int_equal(daemon_get(&d, "/healthz", NULL, &answer), 200);
@@ -354,7 +353,7 @@ it_starts_without_a_database_and_heals(void **state)
 	assert_null(strstr(answer.body, "sallyport_sessions_total"));
 	daemon_send(d.admin, "GET /readyz HTTP/1.1\r\n\r\n", 24, &answer);
 	assert_int_equal(answer.status, 503);
-	assert_int_equal(rename(away, d.base.path), 0);
+	base_show(&d.base);
 	daemon_wait_status(&d, "/readyz", NULL, 200);
 	assert_int_equal(daemon_get(&d, "/api/sessions/active", DAEMON_TOKEN,
 	    &answer), 200);
@@ -396,6 +395,71 @@ a_damaged_database_is_told(void **state)
 	assert_int_equal(daemon_get(&d, "/api/sessions/stats", DAEMON_TOKEN,
 	    &answer), 503);
 }
+
+/* ---- PostgreSQL ---- */
+
+static void
+expect_bad_start(const char *flag, const char *why)
+{
+	assert_int_equal(daemon_run(&d, flag), 78);
+	if (strstr(daemon_output(&d), why) == NULL)
+		fail_msg("not %s but: %s", why, daemon_output(&d));
+	assert_null(strstr(daemon_output(&d), "hunter2"));
+}
+
+static void
+a_bad_database_is_told_at_the_start(void **state)
+{
+	char url[256], flag[320];
+
+	(void)state;
+	base_pg_url(url, sizeof(url), "sallyport_reader", "hunter2",
+	    d.base.name);
+	snprintf(flag, sizeof(flag), "--set=apid.database=%s", url);
+	expect_bad_start(flag, "apid.database: ");
+	expect_bad_start(flag, "wrong password");
+	snprintf(flag, sizeof(flag), "--set=apid.database_password_file="
+	    "%s/none", d.base.dir);
+	expect_bad_start(flag, "none: No such file");
+	base_run(&d.base, "INSERT INTO schema_migration VALUES (99, 'x', 'x',"
+	    " now())");
+	expect_bad_start(NULL, "of a later release");
+}
+
+/* Where apid has no setting of its own, sessiond's with its password. */
+static void
+sessionds_database_is_ours(void **state)
+{
+	char file[128], url[320];
+	FILE *f;
+
+	(void)state;
+	snprintf(file, sizeof(file), "%s/password", d.base.dir);
+	f = fopen(file, "w");
+	assert_non_null(f);
+	fputs(BASE_PG_PASSWORD "\n", f);
+	fclose(f);
+	base_pg_url(url, sizeof(url), "sallyport_reader", "hunter2",
+	    d.base.name);
+	setenv("SALLYPORT_APID__DATABASE", "", 1);
+	setenv("SALLYPORT_SESSIOND__DATABASE", url, 1);
+	setenv("SALLYPORT_SESSIOND__DATABASE_PASSWORD_FILE", file, 1);
+	daemon_start(&d);
+	unsetenv("SALLYPORT_APID__DATABASE");
+	unsetenv("SALLYPORT_SESSIOND__DATABASE");
+	unsetenv("SALLYPORT_SESSIOND__DATABASE_PASSWORD_FILE");
+	daemon_wait_status(&d, "/readyz", NULL, 200);
+	assert_int_equal(daemon_get(&d, "/health", NULL, &answer), 200);
+	assert_non_null(strstr(answer.body, "\"schema_version\":1"));
+	assert_int_equal(daemon_get(&d, "/metrics", NULL, &answer), 200);
+	assert_non_null(strstr(answer.body,
+	    "sallyport_api_database_connections{state=\"idle\"} 1\n"));
+	assert_non_null(strstr(answer.body,
+	    "sallyport_api_database_connects_total{result=\"ok\"} 1\n"));
+	unlink(file);
+}
+
+/* ---- state ---- */
 
 static void
 health_names_the_daemons(void **state)
@@ -502,7 +566,6 @@ main(int argc, char **argv)
 		TEST(it_stops_soon_with_a_client_that_hangs),
 		TEST(all_pages_are_the_whole),
 		TEST(it_starts_without_a_database_and_heals),
-		TEST(a_damaged_database_is_told),
 		TEST(health_names_the_daemons),
 		TEST(tokens_are_reloaded),
 		TEST(sighup_reloads),
@@ -510,8 +573,20 @@ main(int argc, char **argv)
 		TEST(a_bad_start_is_told),
 	};
 
+	const struct CMUnitTest sqlite_tests[] = {
+		TEST(a_damaged_database_is_told),
+	};
+	const struct CMUnitTest pg_tests[] = {
+		TEST(a_bad_database_is_told_at_the_start),
+		TEST(sessionds_database_is_ours),
+	};
+	int failed;
+
 	if (argc != 2)
 		return 2;
 	daemon_binary = argv[1];
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	return failed + (base_is_pg() ?
+	    cmocka_run_group_tests(pg_tests, NULL, NULL) :
+	    cmocka_run_group_tests(sqlite_tests, NULL, NULL));
 }
