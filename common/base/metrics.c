@@ -72,6 +72,14 @@ count_values(const struct metric_labels *l, int i)
 	return n;
 }
 
+/* Such a gauge has a second cell: not 0 once it was set. */
+static bool
+only_set(const struct metric_def *d)
+{
+	return d->kind == METRIC_GAUGE && d->labels != NULL
+	    && d->labels->only_set;
+}
+
 struct metrics *
 metrics_new(const char *namespace, const char *component,
     const struct metric_def *defs, size_t n)
@@ -90,7 +98,8 @@ metrics_new(const char *namespace, const char *component,
 
 		ASSERT((d->kind == METRIC_HISTOGRAM) == (d->buckets != NULL));
 		s->first = m->ncells;
-		s->cells = d->buckets ? (unsigned)d->buckets->n + 2 : 1;
+		s->cells = d->buckets ? (unsigned)d->buckets->n + 2
+		    : only_set(d) ? 2 : 1;
 		s->combinations = count_values(d->labels, 0)
 		    * count_values(d->labels, 1);
 		m->ncells += (size_t)s->cells * s->combinations;
@@ -174,13 +183,19 @@ metrics_gauge_add(struct metrics_cells *c, unsigned metric, unsigned label,
 	uint64_t *cell = cell_of(c, METRIC_GAUGE, metric, label);
 
 	set(cell, get(cell) + (uint64_t)n);
+	if (only_set(&c->of->defs[metric]))
+		set(&cell[1], 1);
 }
 
 void
 metrics_gauge_set(struct metrics_cells *c, unsigned metric, unsigned label,
     int64_t v)
 {
-	set(cell_of(c, METRIC_GAUGE, metric, label), (uint64_t)v);
+	uint64_t *cell = cell_of(c, METRIC_GAUGE, metric, label);
+
+	set(cell, (uint64_t)v);
+	if (only_set(&c->of->defs[metric]))
+		set(&cell[1], 1);
 }
 
 void
@@ -376,7 +391,7 @@ show_metric(struct bytes *out, const struct metrics *m, size_t i)
 
 		if (d->kind == METRIC_HISTOGRAM)
 			show_histogram(out, m, d, label, cell);
-		else
+		else if (!only_set(d) || sum(m, cell + 1) > 0)
 			show_number(out, m, d, label, cell);
 	}
 }

@@ -5,7 +5,8 @@
  * A table (metrics.def) names each metric once; from it come the enum, the
  * storage, the exposition and the reference page. Each thread adds to cells of
  * its own with plain stores and no lock; a scrape sums them. Labels are closed
- * sets and every combination starts at 0. Text format 0.0.4 of Prometheus.
+ * sets and every combination starts at 0, but for gauges with only_set. Text
+ * format 0.0.4 of Prometheus.
  *
  * A table is a .def file with lines
  *	COUNTER(name, label_set, help)   GAUGE(name, label_set, help)
@@ -27,6 +28,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 struct metric_labels {
 	const char *name[2];		/* name[1] NULL: one label */
 	const char *const *values[2];	/* end with NULL */
+	bool only_set;	/* gauges: show a combination once it was set */
 };
 #define METRIC_NO_LABEL ((const struct metric_labels *)0)
 

@@ -25,11 +25,13 @@ static const struct metric_labels by_result = { { "result" }, { results } };
 static const struct metric_labels by_both = { { "result", "socket" },
 	{ results, sockets } };
 static const struct metric_labels by_odd = { { "odd" }, { odd } };
+static const struct metric_labels by_used = { { "result" }, { results },
+	.only_set = true };
 static const double edges[] = { 0.1, 1, 2.5 };
 static const struct metric_buckets few = { edges, 3 };
 
 enum { REQUESTS, BOTH, ODD, ACTIVE, TOOK, LATENCY, COMMON, COMMON_BOTH,
-	COMMON_TOOK, METRICS };
+	COMMON_TOOK, USED, METRICS };
 
 static const struct metric_def defs[METRICS] = {
 	[REQUESTS] = { METRIC_COUNTER, "requests_total", "Requests, by result",
@@ -47,6 +49,7 @@ static const struct metric_def defs[METRICS] = {
 		&by_both, .by_component = true },
 	[COMMON_TOOK] = { METRIC_HISTOGRAM, "common_seconds", "Every daemon's",
 		METRIC_NO_LABEL, &few, true },
+	[USED] = { METRIC_GAUGE, "used", "What is used", &by_used },
 };
 
 static struct metrics *m;
@@ -347,8 +350,22 @@ test_threads(void **state)
 	expect("sallyport_took_seconds_sum 40000");
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+static void
+test_gauges_shown_once_set(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(expose(), "# TYPE sallyport_used gauge"));
+	assert_null(strstr(expose(), "sallyport_used{"));
+	metrics_gauge_set(c, USED, 1, 0);
+	assert_int_equal(metrics_value(m, USED, 1), 0);
+	expect("sallyport_used{result=\"refused\"} 0");
+	assert_null(strstr(expose(), "sallyport_used{result=\"ok\"}"));
+	metrics_gauge_add(c, USED, 0, 3);
+	assert_int_equal(metrics_value(m, USED, 0), 3);
+	expect("sallyport_used{result=\"ok\"} 3");
+}
 
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int
 main(void)
 {
@@ -366,6 +383,7 @@ main(void)
 		CASE(test_without_component),
 		CASE(test_on_scrape),
 		CASE(test_every_line_is_sound),
+		CASE(test_gauges_shown_once_set),
 		CASE(test_threads),
 	};
 
