@@ -86,6 +86,7 @@ struct pg_rows {
 	void *result;
 	size_t n;          /* rows */
 	uint64_t affected; /* rows inserted, updated, deleted, selected */
+	const char *tag;   /* what was done: "COMMIT", "INSERT 0 5" */
 	bool bad;          /* a value was not of the type it was read as */
 };
 

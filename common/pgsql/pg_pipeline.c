@@ -241,7 +241,8 @@ static void
 fill_rows(struct pg_rows *rows, PGresult *result)
 {
 	*rows = (struct pg_rows){ .result = result,
-		.n = (size_t)PQntuples(result) };
+		.n = (size_t)PQntuples(result),
+		.tag = PQcmdStatus(result) };
 	if (!str_to_u64(
 		str_from(PQcmdTuples(result)), UINT64_MAX, &rows->affected))
 		rows->affected = 0;

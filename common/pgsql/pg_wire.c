@@ -59,7 +59,7 @@ put(struct pg_params *p, const void *head, size_t head_len, struct str v)
 	ASSERT(v.len < INT32_MAX - 16);
 	if (p->in_array) {
 		add_length(p, (uint32_t)(head_len + v.len));
-		p->array_n++;
+		p->array_n += !p->in_record;
 	} else {
 		ASSERT(p->n < PG_PARAMS_MAX);
 		p->values[p->n].at = p->data.len;
@@ -83,9 +83,10 @@ void
 pg_put_null(struct pg_params *p)
 {
 	if (p->in_array) {
-		store_u32(p->data.ptr + p->array_at + ARRAY_NULL_AT, 1);
+		if (!p->in_record)
+			store_u32(p->data.ptr + p->array_at + ARRAY_NULL_AT, 1);
 		add_length(p, UINT32_MAX);
-		p->array_n++;
+		p->array_n += !p->in_record;
 		return;
 	}
 	put(p, NULL, 0, (struct str){ 0 });
@@ -155,7 +156,7 @@ pg_put_inet(struct pg_params *p, const uint8_t v[static 16])
 }
 
 void
-pg_array_begin(struct pg_params *p, enum pg_type of)
+pg_array_begin(struct pg_params *p, uint32_t of)
 {
 	char head[ARRAY_HEAD] = { 0 };
 
@@ -174,7 +175,7 @@ pg_array_end(struct pg_params *p)
 {
 	char *head = p->data.ptr + p->array_at;
 
-	ASSERT(p->in_array);
+	ASSERT(p->in_array && !p->in_record);
 	p->in_array = false;
 	/* An empty array has no dimension at all. */
 	if (p->array_n == 0) {
@@ -185,6 +186,37 @@ pg_array_end(struct pg_params *p)
 	}
 	ASSERT(p->data.len - p->array_at < INT32_MAX);
 	p->values[p->n - 1].len = (int32_t)(p->data.len - p->array_at);
+}
+
+void
+pg_record_begin(struct pg_params *p)
+{
+	ASSERT(p->in_array && !p->in_record);
+	p->in_record = true;
+	p->record_at = p->data.len;
+	p->record_n = 0;
+	add_length(p, 0); /* both known at its end */
+	add_length(p, 0);
+}
+
+void
+pg_record_field(struct pg_params *p, uint32_t type)
+{
+	ASSERT(p->in_record);
+	add_length(p, type);
+	p->record_n++;
+}
+
+void
+pg_record_end(struct pg_params *p)
+{
+	size_t len = p->data.len - p->record_at - 4;
+
+	ASSERT(p->in_record && len < INT32_MAX);
+	store_u32(p->data.ptr + p->record_at, (uint32_t)len);
+	store_u32(p->data.ptr + p->record_at + 4, p->record_n);
+	p->in_record = false;
+	p->array_n++;
 }
 
 bool

@@ -39,10 +39,10 @@ struct pg_params {
 		size_t at;
 		int32_t len; /* -1: NULL */
 	} values[PG_PARAMS_MAX];
-	/* of the array being put */
-	bool in_array;
-	size_t array_at;
-	uint32_t array_n;
+	/* of the array being put, and its record */
+	bool in_array, in_record;
+	size_t array_at, record_at;
+	uint32_t array_n, record_n;
 };
 
 void pg_params_clear(struct pg_params *p); /* keeps the memory */
@@ -61,9 +61,14 @@ void pg_put_jsonb(struct pg_params *p, struct str v);
 void pg_put_uuid(struct pg_params *p, const uint8_t v[static 16]);
 /* IPv4 as ::ffff:a.b.c.d becomes an inet of 4 bytes. */
 void pg_put_inet(struct pg_params *p, const uint8_t v[static 16]);
-/* One-dimensional; elements may be NULL. */
-void pg_array_begin(struct pg_params *p, enum pg_type of);
+/* One-dimensional; elements may be NULL. `of`: an enum pg_type, or the number
+ * of a composite type. */
+void pg_array_begin(struct pg_params *p, uint32_t of);
 void pg_array_end(struct pg_params *p);
+/* An element of a composite type: before each field its type is named. */
+void pg_record_begin(struct pg_params *p);
+void pg_record_field(struct pg_params *p, uint32_t type);
+void pg_record_end(struct pg_params *p);
 
 /* False: not a value of that type; `out` is then untouched. */
 bool pg_get_int(struct str v, int64_t *out) MUST_CHECK; /* 2, 4, 8 bytes */

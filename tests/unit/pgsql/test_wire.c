@@ -100,6 +100,31 @@ test_arrays_as_the_server_writes_them(void **state)
 }
 
 static void
+test_records_as_the_server_writes_them(void **state)
+{
+	struct pg_params p = { 0 };
+
+	(void)state;
+	pg_array_begin(&p, 0x4001);
+	pg_record_begin(&p);
+	pg_record_field(&p, PG_INT2);
+	pg_put_int2(&p, 7);
+	pg_record_field(&p, PG_TEXT);
+	pg_put_null(&p);
+	pg_record_end(&p);
+	pg_record_begin(&p);
+	pg_record_end(&p);
+	pg_array_end(&p);
+	assert_int_equal(p.n, 1);
+	BYTES(value(&p, 0), "\0\0\0\1\0\0\0\0\0\0\x40\1\0\0\0\2\0\0\0\1"
+			    "\0\0\0\x16\0\0\0\2"
+			    "\0\0\0\x15\0\0\0\2\0\7"
+			    "\0\0\0\x19\xff\xff\xff\xff"
+			    "\0\0\0\4\0\0\0\0");
+	pg_params_fini(&p);
+}
+
+static void
 test_what_was_put_is_read(void **state)
 {
 	struct pg_params p = { 0 };
@@ -289,6 +314,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values_as_the_server_writes_them),
 		cmocka_unit_test(test_arrays_as_the_server_writes_them),
+		cmocka_unit_test(test_records_as_the_server_writes_them),
 		cmocka_unit_test(test_what_was_put_is_read),
 		cmocka_unit_test(test_arrays_are_read),
 		cmocka_unit_test(test_infinity_stays_great),
