@@ -200,19 +200,26 @@ take_slice(struct apply *a, struct run *run, const struct slice *s)
 	return r;
 }
 
-/* The stream of a slice; slices come in the order of their streams. */
+/* A run for each stream, locked; slices come in the order of their streams. */
 static enum store_result
-run_of(struct apply *a, const struct slice *s, struct run **out)
+lock_runs(struct apply *a, const struct slice *slices, size_t n)
 {
-	struct run *run = a->n_runs > 0 ? &a->runs[a->n_runs - 1] : NULL;
+	struct store_stream **streams =
+	    arena_get(a->arena, n * sizeof(*streams));
 
-	*out = run;
-	if (run != NULL && id_eq(&run->stream.id, &s->batch->stream))
-		return STORE_OK;
-	run = *out = &a->runs[a->n_runs++];
-	run->stream.id = s->batch->stream;
-	memcpy(run->stream.proxy, s->batch->proxy, sizeof(run->stream.proxy));
-	return a->store->ops->lock_stream(a->store, &run->stream, a->now_us);
+	a->runs = arena_get(a->arena, n * sizeof(*a->runs));
+	for (size_t i = 0; i < n; i++) {
+		const struct batch *b = slices[i].batch;
+		struct run *run = &a->runs[a->n_runs];
+
+		if (a->n_runs > 0 && id_eq(&run[-1].stream.id, &b->stream))
+			continue;
+		run->stream.id = b->stream;
+		memcpy(run->stream.proxy, b->proxy, sizeof(run->stream.proxy));
+		streams[a->n_runs++] = &run->stream;
+	}
+	return a->store->ops->lock_streams(
+	    a->store, streams, a->n_runs, a->now_us);
 }
 
 /* The database refused a row: all records behind it are set aside. */
@@ -412,14 +419,13 @@ transact(struct apply *a, const struct slice *slices, size_t n)
 	enum store_result r;
 
 	start_over(a);
-	a->runs = arena_get(a->arena, n * sizeof(*a->runs));
 	r = a->store->ops->begin(a->store);
-	for (size_t i = 0; i < n && r == STORE_OK; i++) {
-		struct run *run;
-
-		r = run_of(a, &slices[i], &run);
-		if (r == STORE_OK)
-			r = take_slice(a, run, &slices[i]);
+	if (r == STORE_OK)
+		r = lock_runs(a, slices, n);
+	for (size_t i = 0, k = 0; i < n && r == STORE_OK; i++) {
+		while (!id_eq(&a->runs[k].stream.id, &slices[i].batch->stream))
+			k++;
+		r = take_slice(a, &a->runs[k], &slices[i]);
 	}
 	if (r == STORE_OK)
 		r = write_rows(a);
@@ -503,13 +509,14 @@ static enum store_result
 lose_stream(struct apply *a, const struct id *id)
 {
 	struct run run = { .stream.id = *id, .end_seq = 0 };
+	struct store_stream *stream = &run.stream;
 	enum store_result r;
 
 	start_over(a);
 	r = a->store->ops->begin(a->store);
 	if (r == STORE_OK)
-		r = a->store->ops->lock_stream(
-		    a->store, &run.stream, a->now_us);
+		r = a->store->ops->lock_streams(
+		    a->store, &stream, 1, a->now_us);
 	if (r == STORE_OK) {
 		run.end.reason = STR("proxy_lost");
 		run.end.counters_lower_bound = true;

@@ -2,6 +2,7 @@
 #include "sessiond/metrics.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "sessiond/ingest.h"
 #include "sessiond/store.h"
@@ -28,8 +29,9 @@ static_assert(
     (int)BATCH_ABSURD == (int)INGEST_ABSURD, "a verdict is a batch's fate");
 static const char *const carriers[] = { "pub", NULL };
 static const char *const states[] = { "live", "ended", "lost", NULL };
-static const char *const backends[] = { "sqlite", NULL };
-static const char *const operations[] = { "apply", "retention", "lost", NULL };
+static const char *const backends[] = { "sqlite", "postgresql", NULL };
+static const char *const operations[] = { "apply", "retention", "lost", "look",
+	NULL };
 static_assert(ARRAY_LEN(operations) == DB_OPERATIONS + 1, "a name each");
 
 static const struct metric_labels record_labels = { { "type", "result" },
@@ -37,8 +39,9 @@ static const struct metric_labels record_labels = { { "type", "result" },
 static const struct metric_labels batch_labels = { { "carrier", "result" },
 	{ carriers, batch_fates } };
 static const struct metric_labels stream_labels = { { "state" }, { states } };
+/* Only the one in use is shown: the other is not "down". */
 static const struct metric_labels backend_labels = { { "backend" },
-	{ backends } };
+	{ backends }, .only_set = true };
 static const struct metric_labels operation_labels = { { "operation" },
 	{ operations } };
 static const struct metric_labels error_labels = { { "class" },
@@ -57,4 +60,14 @@ metrics_record_label(uint8_t type, enum record_fate fate)
 	unsigned t = type < METRICS_TYPES ? type : 0;
 
 	return t * FATES + (unsigned)fate;
+}
+
+unsigned
+metrics_backend_label(const char *backend)
+{
+	unsigned i = 0;
+
+	while (backends[i + 1] != NULL && strcmp(backends[i], backend) != 0)
+		i++;
+	return i;
 }

@@ -46,6 +46,8 @@ enum batch_fate {
 	BATCH_FATES,
 };
 
-enum db_operation { DB_APPLY, DB_RETENTION, DB_LOST, DB_OPERATIONS };
+enum db_operation { DB_APPLY, DB_RETENTION, DB_LOST, DB_LOOK, DB_OPERATIONS };
+/* The label of db_up; `backend` as in store_ops. */
+unsigned metrics_backend_label(const char *backend);
 
 #endif

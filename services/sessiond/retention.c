@@ -17,13 +17,14 @@ days_of(const struct retention *r, enum store_history what)
 }
 
 static enum store_result
-delete_slice(
-    struct store *s, enum store_history what, uint64_t before_us, unsigned *n)
+delete_slice(struct store *s, enum store_history what, uint64_t before_us,
+    uint64_t *n, bool *more)
 {
 	enum store_result r = s->ops->begin(s);
 
 	if (r == STORE_OK)
-		r = s->ops->delete_old(s, what, before_us, RETENTION_SLICE, n);
+		r = s->ops->delete_old(
+		    s, what, before_us, RETENTION_SLICE, n, more);
 	if (r == STORE_OK)
 		r = s->ops->commit(s);
 	if (r != STORE_OK)
@@ -33,11 +34,11 @@ delete_slice(
 
 enum store_result
 retention_step(struct retention *r, struct store *s, uint64_t now_us,
-    bool *more, unsigned *dropped)
+    bool *more, uint64_t *dropped)
 {
-	uint64_t age;
-	unsigned n = 0;
 	enum store_result result;
+	bool again = false;
+	uint64_t n = 0;
 
 	*dropped = 0;
 	*more = true;
@@ -48,15 +49,15 @@ retention_step(struct retention *r, struct store *s, uint64_t now_us,
 		*more = false;
 		return STORE_OK;
 	}
-	age = days_of(r, r->at) * DAY_US;
-	result = delete_slice(s, r->at, now_us - age, &n);
-	if (result != STORE_OK)
+	result = delete_slice(
+	    s, r->at, now_us - days_of(r, r->at) * DAY_US, &n, &again);
+	if (result != STORE_OK && result != STORE_BUSY)
 		return result;
-	if (r->at == HISTORY_SESSIONS)
+	if (result == STORE_OK && r->at == HISTORY_SESSIONS)
 		*dropped = n;
-	if (n > 0)
+	if (result == STORE_OK && n > 0)
 		result = s->ops->tidy(s);
-	if (n < RETENTION_SLICE)
+	if (!again)
 		r->at++;
 	*more = r->at < HISTORIES;
 	return result;

@@ -16,6 +16,7 @@ struct sessiond {
 	struct service_context *context;
 	struct store *store;
 	struct writer *writer;
+	atomic_bool give_up; /* the store may not wait any longer */
 	struct topic_sub *events;
 	struct metrics_cells *events_cells; /* the events thread's */
 };
@@ -33,7 +34,17 @@ limits_of(const struct sessiond_config *c)
 	};
 }
 
-/* Writer thread. */
+static struct store_options
+store_options_of(const struct sessiond_config *c)
+{
+	return (struct store_options){
+		.database = c->database,
+		.password_file = c->database_password_file,
+		.state_dir = c->state_dir,
+	};
+}
+
+/* Writer thread, or writer_start. */
 static void
 on_health(void *arg, const char *why)
 {
@@ -87,6 +98,20 @@ open_events(struct sessiond *d, struct err *err)
 	return topic_sub_open(&d->events, &o, on_batch, d, err);
 }
 
+static int
+open_store(
+    struct sessiond *d, const struct sessiond_config *cfg, struct err *err)
+{
+	struct store_options o = store_options_of(cfg);
+
+	o.stop = &d->give_up;
+	if (store_open(&d->store, &o, err) == 0)
+		return 0;
+	/* What is wrong with a server's database is wrong in the settings. */
+	return store_is_server(cfg->database) ? service_bad_config(d->context)
+					      : -1;
+}
+
 int
 sessiond_start(struct service_context *c, struct err *err)
 {
@@ -98,11 +123,12 @@ sessiond_start(struct service_context *c, struct err *err)
 		.queue_bytes = cfg->queue,
 		.on_health = on_health,
 		.arg = d,
+		.give_up = &d->give_up,
 	};
 
 	d->context = c;
 	service_set_data(c, d);
-	if (store_open(&d->store, cfg->database, cfg->state_dir, err) == 0 &&
+	if (open_store(d, cfg, err) == 0 &&
 	    writer_start(&d->writer, d->store, &o, &limits, err) == 0 &&
 	    open_events(d, err) == 0)
 		return 0;
@@ -137,5 +163,7 @@ sessiond_stop(struct service_context *c)
 int
 sessiond_check(const struct settings *s, struct err *err)
 {
-	return store_check(s->sessiond.database, s->sessiond.state_dir, err);
+	struct store_options o = store_options_of(&s->sessiond);
+
+	return store_check(&o, err);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "sessiond/store_pg.h"
 #include "sessiond/store_sqlite.h"
 
 /* In the order of enum store_result. */
@@ -16,6 +17,7 @@ const char *const store_error_names[] = {
 	"io",
 	"readonly",
 	"corrupt",
+	"away",
 	"fault",
 	NULL,
 };
@@ -28,30 +30,40 @@ store_result_name(enum store_result r)
 	return r == STORE_OK ? "ok" : store_error_names[r - 1];
 }
 
+bool
+store_is_server(const char *database)
+{
+	return strncmp(database, "postgresql://", 13) == 0 ||
+	       strncmp(database, "postgres://", 11) == 0;
+}
+
 /* The file behind the setting, the caller's to free; NULL with err. */
 static char *
-sqlite_path(const char *database, const char *state_dir, struct err *err)
+sqlite_path(const struct store_options *o, struct err *err)
 {
 	static const char scheme[] = "sqlite:";
+	const char *path = o->database + sizeof(scheme) - 1;
 
-	if (database[0] == '\0')
-		return xasprintf("%s/sallyport.db", state_dir);
-	if (strncmp(database, scheme, sizeof(scheme) - 1) == 0 &&
-	    database[sizeof(scheme) - 1] == '/')
-		return xstrdup(database + sizeof(scheme) - 1);
+	if (o->database[0] == '\0')
+		return xasprintf("%s/sallyport.db", o->state_dir);
+	if (strncmp(o->database, scheme, sizeof(scheme) - 1) == 0 &&
+	    path[0] == '/')
+		return xstrdup(path);
 	/* The value may hold a password: it is not shown. */
-	err_set(err, "sessiond.database: expected \"sqlite:/path/of/a/file\" "
-		     "or nothing; other databases are not in this release");
+	err_set(err, "sessiond.database: expected \"sqlite:/path/of/a/file\", "
+		     "\"postgresql://USER@HOST/NAME\" or nothing");
 	return NULL;
 }
 
 int
-store_open(struct store **out, const char *database, const char *state_dir,
-    struct err *err)
+store_open(struct store **out, const struct store_options *o, struct err *err)
 {
-	char *path = sqlite_path(database, state_dir, err);
+	char *path;
 	int r;
 
+	if (store_is_server(o->database))
+		return store_pg_open(out, o, err);
+	path = sqlite_path(o, err);
 	if (path == NULL)
 		return -1;
 	r = store_sqlite_open(out, path, err);
@@ -60,11 +72,14 @@ store_open(struct store **out, const char *database, const char *state_dir,
 }
 
 int
-store_check(const char *database, const char *state_dir, struct err *err)
+store_check(const struct store_options *o, struct err *err)
 {
-	char *path = sqlite_path(database, state_dir, err);
+	char *path;
 	int r;
 
+	if (store_is_server(o->database))
+		return store_pg_check(o, err);
+	path = sqlite_path(o, err);
 	if (path == NULL)
 		return -1;
 	r = store_sqlite_check(path, err);

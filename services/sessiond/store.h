@@ -15,6 +15,8 @@
 #ifndef SESSIOND_STORE_H
 #define SESSIOND_STORE_H
 
+#include <stdatomic.h>
+
 #include "audit/batch.h"
 #include "base/err.h"
 
@@ -26,8 +28,9 @@ enum store_result {
 	STORE_BUSY,     /* somebody holds a lock */
 	STORE_FULL,     /* no room on the disk */
 	STORE_IO,       /* the disk failed */
-	STORE_READONLY, /* the file or its directory may not be written */
-	STORE_CORRUPT,  /* the file is damaged */
+	STORE_READONLY, /* it may not be written: file rights, a standby */
+	STORE_CORRUPT,  /* the data is damaged */
+	STORE_AWAY,     /* there is no connection to the server */
 	STORE_FAULT,    /* anything else: ours to mend */
 	STORE_RESULTS,
 };
@@ -113,7 +116,7 @@ struct store_quarantine {
 
 /* What grows old, for delete_old. */
 enum store_history {
-	HISTORY_SESSIONS, /* by started_at */
+	HISTORY_SESSIONS, /* by started_at; PostgreSQL: by whole days */
 	HISTORY_ROLLUPS,  /* by hour */
 	HISTORY_GAPS,
 	HISTORY_QUARANTINE, /* by when they were noticed */
@@ -122,26 +125,28 @@ enum store_history {
 };
 
 struct store_ops {
-	const char *backend; /* "sqlite" */
+	const char *backend; /* "sqlite", "postgresql" */
 
+	/* Also connects to a server that was away. */
 	enum store_result (*begin)(struct store *s);
 	enum store_result (*commit)(struct store *s);
 	void (*rollback)(struct store *s);
 
-	/* Reads a stream and keeps others from moving it until the end of
-	 * the transaction. A new one is made under `st->id` and `st->proxy`
-	 * with next_seq 1, live. Fills the rest of `st`. */
-	enum store_result (*lock_stream)(
-	    struct store *s, struct store_stream *st, uint64_t now_us);
+	/* Reads `n` streams, in order of their ids and none twice, and keeps
+	 * others from moving them until the end of the transaction. A new one
+	 * is made under its `id` and `proxy` with next_seq 1, live. Fills the
+	 * rest of each. */
+	enum store_result (*lock_streams)(struct store *s,
+	    struct store_stream *const *streams, size_t n, uint64_t now_us);
 	/* Writes next_seq, state, last_contact_us and end_reason. */
 	enum store_result (*move_stream)(
 	    struct store *s, const struct store_stream *st);
 
 	/*
-	 * Adds running sessions, or moves them on: counters and duration to
-	 * the greater of both, last_seq to the row's. Refused (`stored` false)
-	 * are an id that has ended, an id of another stream, and a seq that
-	 * is not above last_seq.
+	 * Adds running sessions, no id twice, or moves them on: counters and
+	 * duration to the greater of both, last_seq to the row's. Refused
+	 * (`stored` false) are an id that has ended, an id of another stream,
+	 * and a seq that is not above last_seq.
 	 */
 	enum store_result (*put_active)(
 	    struct store *s, struct store_session *const *rows, size_t n);
@@ -155,7 +160,8 @@ struct store_ops {
 	    const struct id *stream,
 	    void (*fn)(void *arg, const struct store_session *row), void *arg);
 
-	/* Sums stop at the greatest number the database can hold. */
+	/* No key twice in a call. Sums stop at the greatest number that the
+	 * database can hold. */
 	enum store_result (*add_rollups)(
 	    struct store *s, const struct store_rollup *rows, size_t n);
 	enum store_result (*add_gap)(
@@ -166,15 +172,22 @@ struct store_ops {
 	/* Live streams last heard of before `before_us`, at most `max`. */
 	enum store_result (*silent_streams)(struct store *s, uint64_t before_us,
 	    struct id *out, size_t max, size_t *n);
-	/* How many streams are in `state`. */
+	/* How many streams are in `state`. Outside a transaction it connects,
+	 * as begin does. */
 	enum store_result (*count_streams)(
 	    struct store *s, enum store_stream_state state, uint64_t *n);
-	/* A slice of retention, at most `max` rows, oldest first. */
+	/* A slice of retention, oldest sessions first: at most `max` rows, or
+	 * a whole day of sessions; `deleted` may then be an estimate. `more`:
+	 * there may be others. STORE_BUSY: readers are in the way. */
 	enum store_result (*delete_old)(struct store *s,
 	    enum store_history what, uint64_t before_us, unsigned max,
-	    unsigned *deleted);
+	    uint64_t *deleted, bool *more);
 	/* Outside a transaction: gives a slice of freed room back. */
 	enum store_result (*tidy)(struct store *s);
+	/* Outside a transaction, now and then: makes room for the days to
+	 * come. `stray`: sessions (at most 10,000 are counted) that came to
+	 * where no room was made for them. */
+	enum store_result (*look_ahead)(struct store *s, uint64_t *stray);
 
 	/* The words of the last failure. */
 	const char *(*message)(const struct store *s);
@@ -184,19 +197,32 @@ struct store_ops {
 /* Back ends embed this first. */
 struct store {
 	const struct store_ops *ops;
+	bool away; /* store_open did not reach it: message() says why */
+};
+
+struct store_options {
+	const char *database;      /* the setting, a secret */
+	const char *password_file; /* NULL, "": none */
+	const char *state_dir;     /* of the file that is the default */
+	/* Once true, no operation waits for a server any longer; NULL. */
+	const atomic_bool *stop;
 };
 
 /*
- * Opens what `sessiond.database` names ("sqlite:FILE"; empty: sallyport.db in
- * `state_dir`), makes it if it is not there, and brings its schema up to date.
- * -1: the error says what to do. A database of a later release, a damaged one
- * and one that another sessiond holds are refused.
+ * Opens what `database` names: "sqlite:FILE", or nothing for sallyport.db in
+ * `state_dir`, or a URL of PostgreSQL. Makes it if it is not there, as far as
+ * its role may, and brings its schema up to date. -1: only a human can mend
+ * it, and the error says how; so are refused a database of a later release, a
+ * damaged one and a file that another sessiond holds. A server that may heal
+ * (away, starting, read-only, to be migrated by somebody else) is no error:
+ * see `away`.
  */
-int store_open(struct store **out, const char *database, const char *state_dir,
+int store_open(struct store **out, const struct store_options *o,
     struct err *err) MUST_CHECK;
+/* Whether `database` is a URL of PostgreSQL. */
+bool store_is_server(const char *database);
 /* Looks whether store_open would succeed, without changing anything. */
-int store_check(
-    const char *database, const char *state_dir, struct err *err) MUST_CHECK;
+int store_check(const struct store_options *o, struct err *err) MUST_CHECK;
 void store_close(struct store **sp);
 
 #endif

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-/* Numbers that would leave 64 bits become REAL inside SQLite, which min()
- * brings back. */
-#define SUM(c) c " = min(9223372036854775807, " c " + excluded." c ")"
 #define OLD(table, key, when)                                                  \
 	"DELETE FROM " table " WHERE (" key ") IN (SELECT " key " FROM " table \
 	" WHERE " when " ORDER BY " key " LIMIT ?2)"
@@ -43,14 +40,6 @@ const char *const store_sqlite_texts[SQL_STATEMENTS] = {
 	    "received_at < ?1"),
 	[SQL_OLD_STREAMS] = OLD("audit_stream", "stream_id",
 	    "state <> 1 AND last_contact < ?1"),
-	[SQL_ROLLUP_ADD] = "INSERT INTO rollup_hour (dimension, hour, key,"
-	    " sessions, closed, failed, rejected, allowed, blocked,"
-	    " redirected, bytes_up, bytes_down, duration_us) VALUES"
-	    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
-	    " ON CONFLICT DO UPDATE SET " SUM("sessions") ", "
-	    SUM("closed") ", " SUM("failed") ", " SUM("rejected") ", "
-	    SUM("allowed") ", " SUM("blocked") ", " SUM("redirected") ", "
-	    SUM("bytes_up") ", " SUM("bytes_down") ", " SUM("duration_us"),
 	[SQL_ACTIVE_OWNER] = "SELECT stream_id = ?2 FROM session_active"
 	    " WHERE id = ?1",
 	[SQL_ACTIVE_DELETE] = "DELETE FROM session_active WHERE id = ?1",
@@ -150,9 +139,8 @@ rollback(struct store *store)
 }
 
 static enum store_result
-lock_stream(struct store *store, struct store_stream *st, uint64_t now_us)
+lock_stream(struct store_sqlite *s, struct store_stream *st, uint64_t now_us)
 {
-	struct store_sqlite *s = of(store);
 	sqlite3_stmt *get = on_stream(s, SQL_STREAM_GET, &st->id);
 	sqlite3_stmt *add;
 	int r = sqlite3_step(get);
@@ -180,6 +168,17 @@ lock_stream(struct store *store, struct store_stream *st, uint64_t now_us)
 	bind_str(add, 2, str_from(st->proxy));
 	bind_u64(add, 3, now_us);
 	return store_sqlite_run(add);
+}
+
+static enum store_result
+lock_streams(struct store *s, struct store_stream *const *streams, size_t n,
+    uint64_t now_us)
+{
+	enum store_result r = STORE_OK;
+
+	for (size_t i = 0; i < n && r == STORE_OK; i++)
+		r = lock_stream(of(s), streams[i], now_us);
+	return r;
 }
 
 static enum store_result
@@ -258,7 +257,7 @@ count_streams(struct store *s, enum store_stream_state state, uint64_t *n)
 
 static enum store_result
 delete_old(struct store *s, enum store_history what, uint64_t before_us,
-    unsigned max, unsigned *deleted)
+    unsigned max, uint64_t *deleted, bool *more)
 {
 	static const enum sqlite_statement which[HISTORIES] = {
 		[HISTORY_SESSIONS] = SQL_OLD_SESSIONS,
@@ -273,7 +272,8 @@ delete_old(struct store *s, enum store_history what, uint64_t before_us,
 	bind_u64(q, 1, before_us);
 	sqlite3_bind_int64(q, 2, max);
 	r = store_sqlite_run(q);
-	*deleted = r == STORE_OK ? (unsigned)sqlite3_changes(of(s)->db) : 0;
+	*deleted = r == STORE_OK ? (uint64_t)sqlite3_changes(of(s)->db) : 0;
+	*more = *deleted == max;
 	return r;
 }
 
@@ -282,6 +282,15 @@ tidy(struct store *s)
 {
 	return store_sqlite_result(sqlite3_exec(
 	    of(s)->db, "PRAGMA incremental_vacuum(1000)", NULL, NULL, NULL));
+}
+
+/* There is room for any day. */
+static enum store_result
+look_ahead(struct store *s, uint64_t *stray)
+{
+	(void)s;
+	*stray = 0;
+	return STORE_OK;
 }
 
 static const char *
@@ -300,7 +309,7 @@ const struct store_ops store_sqlite_ops = {
 	.begin = begin,
 	.commit = commit,
 	.rollback = rollback,
-	.lock_stream = lock_stream,
+	.lock_streams = lock_streams,
 	.move_stream = move_stream,
 	.put_active = store_sqlite_put_active,
 	.add_sessions = store_sqlite_add_sessions,
@@ -312,6 +321,7 @@ const struct store_ops store_sqlite_ops = {
 	.count_streams = count_streams,
 	.delete_old = delete_old,
 	.tidy = tidy,
+	.look_ahead = look_ahead,
 	.message = message,
 	.close = store_sqlite_close,
 };

@@ -34,13 +34,13 @@ enum sqlite_statement {
 	SQL_OLD_GAPS,
 	SQL_OLD_QUARANTINE,
 	SQL_OLD_STREAMS,
-	SQL_ROLLUP_ADD,
 	SQL_ACTIVE_OWNER,
 	SQL_ACTIVE_DELETE,
-	/* generated from the table of columns */
+	/* generated from the tables of columns */
 	SQL_ACTIVE_PUT,
 	SQL_ACTIVE_EACH,
 	SQL_SESSION_ADD,
+	SQL_ROLLUP_ADD,
 	SQL_STATEMENTS,
 };
 

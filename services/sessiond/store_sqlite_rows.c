@@ -1,100 +1,49 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Sessions and sums in SQLite. One table says which field of a struct
- * store_session is which column, and where: from it come the statements, the
- * binding and the reading.
- */
+/* Sessions and sums in SQLite, by the tables of store_columns.h. */
 #include "sessiond/store_sqlite.h"
 
 #include <string.h>
 
-enum column_kind {
-	COLUMN_ID,
-	COLUMN_NUMBER,
-	COLUMN_TEXT, /* empty is NULL */
-	COLUMN_NAME, /* never NULL */
-	COLUMN_BLOB,
-};
+#include "sessiond/store_columns.h"
 
-/* Tables that have the column. */
-#define IN_ACTIVE  1u
-#define IN_SESSION 2u
-#define IN_BOTH    (IN_ACTIVE | IN_SESSION)
-
-struct column {
-	const char *name;
-	enum column_kind kind;
-	unsigned in;
-	size_t offset;
-	/* What a running session's column becomes with later news; NULL: it
-	 * stays. */
-	const char *raise;
-};
-
-#define AT(field)   offsetof(struct store_session, field)
-#define MAX(column) "max(" column ", excluded." column ")"
-
-static const struct column columns[] = {
-	{ "id", COLUMN_ID, IN_BOTH, AT(id), NULL },
-	{ "started_at", COLUMN_NUMBER, IN_BOTH, AT(started_us), NULL },
-	{ "ended_at", COLUMN_NUMBER, IN_SESSION, AT(ended_us), NULL },
-	{ "received_at", COLUMN_NUMBER, IN_SESSION, AT(received_us), NULL },
-	{ "duration_us", COLUMN_NUMBER, IN_BOTH, AT(duration_us),
-	    MAX("duration_us") },
-	{ "stream_id", COLUMN_ID, IN_BOTH, AT(stream), NULL },
-	{ "last_seq", COLUMN_NUMBER, IN_ACTIVE, AT(seq), "excluded.last_seq" },
-	{ "close_seq", COLUMN_NUMBER, IN_SESSION, AT(seq), NULL },
-	{ "proxy", COLUMN_NAME, IN_BOTH, AT(proxy), NULL },
-	{ "listener", COLUMN_TEXT, IN_BOTH, AT(listener), NULL },
-	{ "username", COLUMN_TEXT, IN_BOTH, AT(user), NULL },
-	{ "groups", COLUMN_TEXT, IN_BOTH, AT(groups), NULL },
-	{ "source_ip", COLUMN_BLOB, IN_BOTH, AT(source_ip), NULL },
-	{ "source_port", COLUMN_NUMBER, IN_BOTH, AT(source_port), NULL },
-	{ "dest_host", COLUMN_TEXT, IN_BOTH, AT(dest_host), NULL },
-	{ "dest_ip", COLUMN_BLOB, IN_BOTH, AT(dest_ip), NULL },
-	{ "dest_port", COLUMN_NUMBER, IN_BOTH, AT(dest_port), NULL },
-	{ "resolved_ips", COLUMN_BLOB, IN_BOTH, AT(resolved_ips), NULL },
-	{ "command", COLUMN_NUMBER, IN_BOTH, AT(command), NULL },
-	{ "carrier", COLUMN_NUMBER, IN_BOTH, AT(carrier), NULL },
-	{ "protocol", COLUMN_NUMBER, IN_BOTH, AT(protocol), NULL },
-	{ "acl_decision", COLUMN_NUMBER, IN_BOTH, AT(decision), NULL },
-	{ "acl_rule_matched", COLUMN_TEXT, IN_BOTH, AT(rule), NULL },
-	{ "policy_generation", COLUMN_NUMBER, IN_BOTH, AT(generation), NULL },
-	{ "route", COLUMN_TEXT, IN_BOTH, AT(route), NULL },
-	{ "limits_class", COLUMN_TEXT, IN_BOTH, AT(limits), NULL },
-	{ "auth_method", COLUMN_NUMBER, IN_BOTH, AT(auth_method), NULL },
-	{ "bytes_up", COLUMN_NUMBER, IN_BOTH, AT(bytes_up), MAX("bytes_up") },
-	{ "bytes_down", COLUMN_NUMBER, IN_BOTH, AT(bytes_down),
-	    MAX("bytes_down") },
-	{ "packets_up", COLUMN_NUMBER, IN_BOTH, AT(packets_up),
-	    MAX("packets_up") },
-	{ "packets_down", COLUMN_NUMBER, IN_BOTH, AT(packets_down),
-	    MAX("packets_down") },
-	{ "status", COLUMN_NUMBER, IN_SESSION, AT(status), NULL },
-	{ "close_reason", COLUMN_NAME, IN_SESSION, AT(close_reason), NULL },
-	{ "close_detail", COLUMN_TEXT, IN_SESSION, AT(close_detail), NULL },
-	{ "reply_code", COLUMN_NUMBER, IN_SESSION, AT(reply_code), NULL },
-	{ "setup_us", COLUMN_NUMBER, IN_SESSION, AT(setup_us), NULL },
-	{ "attempts", COLUMN_NUMBER, IN_SESSION, AT(attempts), NULL },
-	{ "incomplete", COLUMN_NUMBER, IN_BOTH, AT(incomplete), NULL },
-	{ "counters_lower_bound", COLUMN_NUMBER, IN_SESSION,
-	    AT(counters_lower_bound), NULL },
-};
-
-/* "a, b, c", or "?1, ?2, ?3" when `marks`. */
+/* "?1, ?2, ?3": a mark for each column. */
 static void
-sql_columns(struct bytes *sql, unsigned in, bool marks)
+sql_marks(struct bytes *sql, const struct store_column *c, unsigned in)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
-		if (!(columns[i].in & in))
+	for (; c->name != NULL; c++) {
+		if (c->in & in) {
+			n++;
+			bytes_fmt(sql, "%s?%u", n > 1 ? ", " : "", n);
+		}
+	}
+}
+
+/* What " ON CONFLICT DO UPDATE SET" does. A sum that would leave 64 bits
+ * becomes REAL inside SQLite, which min() brings back. */
+static void
+sql_raises(struct bytes *sql, const struct store_column *c)
+{
+	const char *comma = "";
+
+	for (; c->name != NULL; c++) {
+		if (c->raise == RAISE_NOT)
 			continue;
-		bytes_fmt(sql, "%s", n++ == 0 ? "" : ", ");
-		if (marks)
-			bytes_fmt(sql, "?%u", n);
-		else
-			bytes_fmt(sql, "%s", columns[i].name);
+		bytes_fmt(sql, "%s%s = ", comma, c->name);
+		comma = ", ";
+		switch (c->raise) {
+		case RAISE_GREATER:
+			bytes_fmt(
+			    sql, "max(%s, excluded.%s)", c->name, c->name);
+			break;
+		case RAISE_SUM:
+			bytes_fmt(sql,
+			    "min(9223372036854775807, %s + excluded.%s)",
+			    c->name, c->name);
+			break;
+		default: bytes_fmt(sql, "excluded.%s", c->name);
+		}
 	}
 }
 
@@ -102,24 +51,27 @@ sql_columns(struct bytes *sql, unsigned in, bool marks)
 static void
 sql_put_active(struct bytes *sql)
 {
-	const char *comma = "";
-
 	bytes_fmt(sql, "INSERT INTO session_active (");
-	sql_columns(sql, IN_ACTIVE, false);
+	store_columns_list(sql, store_columns, IN_ACTIVE, "");
 	bytes_fmt(sql, ") SELECT ");
-	sql_columns(sql, IN_ACTIVE, true);
+	sql_marks(sql, store_columns, IN_ACTIVE);
 	bytes_fmt(sql, " WHERE NOT EXISTS (SELECT 1 FROM session"
 		       " WHERE started_at = ?2 AND id = ?1)"
 		       " ON CONFLICT (id) DO UPDATE SET ");
-	for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
-		if (columns[i].raise == NULL)
-			continue;
-		bytes_fmt(
-		    sql, "%s%s = %s", comma, columns[i].name, columns[i].raise);
-		comma = ", ";
-	}
+	sql_raises(sql, store_columns);
 	bytes_fmt(sql, " WHERE stream_id = excluded.stream_id"
 		       " AND last_seq < excluded.last_seq");
+}
+
+static void
+sql_insert(struct bytes *sql, const char *table, const struct store_column *c,
+    unsigned in)
+{
+	bytes_fmt(sql, "INSERT INTO %s (", table);
+	store_columns_list(sql, c, in, "");
+	bytes_fmt(sql, ") VALUES (");
+	sql_marks(sql, c, in);
+	bytes_fmt(sql, ") ON CONFLICT DO ");
 }
 
 void
@@ -130,24 +82,26 @@ store_sqlite_rows_sql(enum sqlite_statement which, struct bytes *sql)
 	case SQL_ACTIVE_PUT: sql_put_active(sql); break;
 	case SQL_ACTIVE_EACH:
 		bytes_fmt(sql, "SELECT ");
-		sql_columns(sql, IN_ACTIVE, false);
+		store_columns_list(sql, store_columns, IN_ACTIVE, "");
 		bytes_fmt(sql, " FROM session_active WHERE stream_id = ?1"
 			       " ORDER BY id");
 		break;
 	case SQL_SESSION_ADD:
-		bytes_fmt(sql, "INSERT INTO session (");
-		sql_columns(sql, IN_SESSION, false);
-		bytes_fmt(sql, ") VALUES (");
-		sql_columns(sql, IN_SESSION, true);
-		bytes_fmt(sql, ") ON CONFLICT DO NOTHING");
+		sql_insert(sql, "session", store_columns, IN_SESSION);
+		bytes_fmt(sql, "NOTHING");
+		break;
+	case SQL_ROLLUP_ADD:
+		sql_insert(sql, "rollup_hour", store_rollup_columns, IN_ROLLUP);
+		bytes_fmt(sql, "UPDATE SET ");
+		sql_raises(sql, store_rollup_columns);
 		break;
 	default: break;
 	}
 }
 
 static void
-bind_column(sqlite3_stmt *st, int at, const struct column *c,
-    const struct store_session *row)
+bind_column(
+    sqlite3_stmt *st, int at, const struct store_column *c, const void *row)
 {
 	const void *field = (const char *)row + c->offset;
 	const struct str *s = field;
@@ -163,6 +117,9 @@ bind_column(sqlite3_stmt *st, int at, const struct column *c,
 			sqlite3_bind_null(st, at);
 		else
 			sqlite3_bind_int64(st, at, (sqlite3_int64)*n);
+		break;
+	case COLUMN_CHOICE:
+		sqlite3_bind_int(st, at, *(const int *)field);
 		break;
 	case COLUMN_NAME:
 		sqlite3_bind_text(st, at, s->len > 0 ? s->ptr : "", (int)s->len,
@@ -186,19 +143,20 @@ bind_column(sqlite3_stmt *st, int at, const struct column *c,
 }
 
 static void
-bind_row(sqlite3_stmt *st, unsigned in, const struct store_session *row)
+bind_row(sqlite3_stmt *st, const struct store_column *c, unsigned in,
+    const void *row)
 {
 	int at = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
-		if (columns[i].in & in)
-			bind_column(st, ++at, &columns[i], row);
+	for (; c->name != NULL; c++) {
+		if (c->in & in)
+			bind_column(st, ++at, c, row);
 	}
 }
 
 static void
-read_column(
-    sqlite3_stmt *st, int at, const struct column *c, struct store_session *row)
+read_column(sqlite3_stmt *st, int at, const struct store_column *c,
+    struct store_session *row)
 {
 	void *field = (char *)row + c->offset;
 	const void *p = sqlite3_column_blob(st, at);
@@ -218,6 +176,7 @@ read_column(
 	case COLUMN_TEXT:
 	case COLUMN_NAME:
 	case COLUMN_BLOB: *(struct str *)field = (struct str){ p, len }; break;
+	case COLUMN_CHOICE: break; /* sessions have none */
 	}
 }
 
@@ -227,9 +186,10 @@ read_row(sqlite3_stmt *st, struct store_session *row)
 	int at = 0;
 
 	*row = (struct store_session){ 0 };
-	for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
-		if (columns[i].in & IN_ACTIVE)
-			read_column(st, at++, &columns[i], row);
+	for (const struct store_column *c = store_columns; c->name != NULL;
+	     c++) {
+		if (c->in & IN_ACTIVE)
+			read_column(st, at++, c, row);
 	}
 }
 
@@ -244,7 +204,7 @@ store_sqlite_put_active(
 	for (size_t i = 0; i < n; i++) {
 		enum store_result r;
 
-		bind_row(st, IN_ACTIVE, rows[i]);
+		bind_row(st, store_columns, IN_ACTIVE, rows[i]);
 		r = store_sqlite_run(st);
 		if (r != STORE_OK)
 			return r;
@@ -296,7 +256,7 @@ add_session(struct store_sqlite *s, struct store_session *row)
 		if (r != STORE_OK)
 			return r;
 	}
-	bind_row(st, IN_SESSION, row);
+	bind_row(st, store_columns, IN_SESSION, row);
 	r = store_sqlite_run(st);
 	row->stored = r == STORE_OK && sqlite3_changes(s->db) > 0;
 	return r;
@@ -343,28 +303,9 @@ store_sqlite_add_rollups(
 	sqlite3_stmt *st = s->statements[SQL_ROLLUP_ADD];
 
 	for (size_t i = 0; i < n; i++) {
-		const struct store_rollup *w = &rows[i];
-		const uint64_t numbers[] = {
-			w->sessions,
-			w->closed,
-			w->failed,
-			w->rejected,
-			w->allowed,
-			w->blocked,
-			w->redirected,
-			w->bytes_up,
-			w->bytes_down,
-			w->duration_us,
-		};
 		enum store_result r;
 
-		sqlite3_bind_int(st, 1, (int)w->dimension);
-		sqlite3_bind_int64(st, 2, (sqlite3_int64)w->hour_us);
-		sqlite3_bind_text(st, 3, w->key.len > 0 ? w->key.ptr : "",
-		    (int)w->key.len, SQLITE_STATIC);
-		for (unsigned k = 0; k < ARRAY_LEN(numbers); k++)
-			sqlite3_bind_int64(
-			    st, (int)k + 4, (sqlite3_int64)numbers[k]);
+		bind_row(st, store_rollup_columns, IN_ROLLUP, &rows[i]);
 		r = store_sqlite_run(st);
 		if (r != STORE_OK)
 			return r;

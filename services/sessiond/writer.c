@@ -24,6 +24,9 @@
 #define PAUSE_FIRST_MS     50
 #define PAUSE_MAX_MS       5000
 #define STREAMS_COUNTED_MS 5000
+#define BUSY_ROUND_MS      30000 /* until retention tries again */
+#define REPEAT_MS          60000 /* until a failure that lasts is told again */
+#define LAST_WAIT_MS       1500  /* of writer_stop for the database */
 #define IDLE_MS            1000
 
 struct item {
@@ -42,9 +45,15 @@ struct writer {
 	pthread_t thread;
 	uint64_t started_ms;
 	/* maintenance */
-	bool round; /* a round of retention is under way */
+	bool round;      /* a round of retention is under way */
+	bool round_busy; /* it left something to be tried soon */
 	uint64_t next_round_ms, next_count_ms;
+	uint64_t stray; /* sessions outside of the days made for them */
+	/* health */
+	unsigned backend; /* label */
 	bool failing;
+	char why[256]; /* as told last */
+	uint64_t told_ms;
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -103,9 +112,8 @@ writer_offer(struct writer *w, struct str message)
 	return room ? WRITER_TAKEN : WRITER_FULL;
 }
 
-/* Sleeps until something is offered, a stop, or `ms`. Under the lock. */
-static void
-wait_ms(struct writer *w, uint64_t ms)
+static struct timespec
+in_ms(uint64_t ms)
 {
 	struct timespec t;
 
@@ -116,6 +124,15 @@ wait_ms(struct writer *w, uint64_t ms)
 		t.tv_sec++;
 		t.tv_nsec -= 1000000000;
 	}
+	return t;
+}
+
+/* Sleeps until something is offered, a stop, or `ms`. Under the lock. */
+static void
+wait_ms(struct writer *w, uint64_t ms)
+{
+	struct timespec t = in_ms(ms);
+
 	pthread_cond_timedwait(&w->wake, &w->lock, &t);
 }
 
@@ -176,6 +193,26 @@ show_queue(struct writer *w, const struct list *group)
 	metrics_gauge_set(w->cells, M_audit_queue_bytes, 0, (int64_t)bytes);
 }
 
+/* The database fails: for how long is said once a minute, or when the reason
+ * changes. */
+static void
+tell_failure(struct writer *w, enum store_result r)
+{
+	const char *why = w->store->ops->message(w->store);
+	uint64_t now = clock_mono_ms();
+
+	if (w->failing && strncmp(w->why, why, sizeof(w->why) - 1) == 0 &&
+	    now - w->told_ms < REPEAT_MS)
+		return;
+	if (!str_copy(w->why, sizeof(w->why), str_from(why)))
+		w->why[sizeof(w->why) - 1] = '\0';
+	w->told_ms = now;
+	w->failing = true;
+	log_error(NULL, "database_failed",
+	    log_str("class", store_result_name(r)), log_str("error", why));
+	w->options.on_health(w->options.arg, why);
+}
+
 /* Tells the world when the database began to fail, and when it healed. */
 static void
 note_result(struct writer *w, enum db_operation op, enum store_result r,
@@ -183,21 +220,15 @@ note_result(struct writer *w, enum db_operation op, enum store_result r,
 {
 	metrics_observe(w->cells, M_db_batch_duration_seconds, op,
 	    (double)(clock_mono_us() - began_us) / 1e6);
-	metrics_gauge_set(w->cells, M_db_up, 0, r == STORE_OK);
-	if (r == STORE_OK) {
-		if (w->failing) {
-			log_info(NULL, "database_healed");
-			w->options.on_health(w->options.arg, NULL);
-		}
+	metrics_gauge_set(w->cells, M_db_up, w->backend, r == STORE_OK);
+	if (r != STORE_OK) {
+		metrics_add(w->cells, M_db_errors_total, r - 1, 1);
+		tell_failure(w, r);
+	} else if (w->failing) {
 		w->failing = false;
-		return;
+		log_info(NULL, "database_healed");
+		w->options.on_health(w->options.arg, NULL);
 	}
-	metrics_add(w->cells, M_db_errors_total, r - 1, 1);
-	log_error(NULL, "database_failed",
-	    log_str("class", store_result_name(r)),
-	    log_str("error", w->store->ops->message(w->store)));
-	w->failing = true;
-	w->options.on_health(w->options.arg, w->store->ops->message(w->store));
 }
 
 /* Pauses after a failure; false: the daemon stops, give up. */
@@ -256,17 +287,37 @@ store_group(struct writer *w, struct list *group, size_t n)
 	free_group(w, group);
 }
 
-static void
+static enum store_result
 count_streams(struct writer *w)
 {
-	for (unsigned st = STREAM_LIVE; st <= STREAM_LOST; st++) {
-		uint64_t n;
+	enum store_result r = STORE_OK;
+	uint64_t n;
 
-		if (w->store->ops->count_streams(
-			w->store, (enum store_stream_state)st, &n) == STORE_OK)
+	for (unsigned st = STREAM_LIVE; st <= STREAM_LOST && r == STORE_OK;
+	     st++) {
+		r = w->store->ops->count_streams(
+		    w->store, (enum store_stream_state)st, &n);
+		if (r == STORE_OK)
 			metrics_gauge_set(w->cells, M_audit_streams,
 			    st - STREAM_LIVE, (int64_t)n);
 	}
+	return r;
+}
+
+/* Looks at the database now and then: one that dies while nothing is to be
+ * stored is noticed, too. False: it fails. */
+static bool
+look(struct writer *w, uint64_t now)
+{
+	uint64_t began = clock_mono_us();
+	enum store_result r;
+
+	if (now < w->next_count_ms)
+		return !w->failing;
+	r = count_streams(w);
+	note_result(w, DB_LOOK, r, began);
+	w->next_count_ms = clock_mono_ms() + STREAMS_COUNTED_MS;
+	return r == STORE_OK;
 }
 
 /* Proxies can only be silent while there was somebody to talk to. */
@@ -280,40 +331,89 @@ close_lost(struct writer *w, const struct writer_limits *l, bool *more)
 	    w->apply, clock_wall_us() - l->lost_after_ms * 1000, more);
 }
 
+static enum store_result
+look_ahead(struct writer *w)
+{
+	uint64_t stray = 0;
+	enum store_result r = w->store->ops->look_ahead(w->store, &stray);
+
+	if (r != STORE_OK)
+		return r;
+	if (stray > w->stray)
+		log_error(NULL, "sessions_stray", log_u64("sessions", stray),
+		    log_str("hint", "a proxy's clock is wrong, or the "
+				    "partitions of the day were not made"));
+	w->stray = stray;
+	metrics_gauge_set(w->cells, M_db_stray_sessions, 0, (int64_t)stray);
+	return STORE_OK;
+}
+
+/* Begins a round of maintenance, or goes on with it by a slice. */
+static enum store_result
+round_step(struct writer *w, const struct writer_limits *l,
+    enum db_operation *op, bool *more)
+{
+	enum store_result r = STORE_OK;
+	uint64_t dropped = 0;
+
+	*op = DB_RETENTION;
+	*more = true;
+	if (!w->round) {
+		retention_start(&w->retention);
+		w->round_busy = false;
+		w->round = true;
+		r = look_ahead(w);
+	}
+	if (r == STORE_OK || r == STORE_BUSY) {
+		w->round_busy |= r == STORE_BUSY;
+		w->retention.session_days = l->retention_days;
+		w->retention.rollup_days = l->rollup_days;
+		r = retention_step(
+		    &w->retention, w->store, clock_wall_us(), more, &dropped);
+		metrics_add(w->cells, M_db_retention_dropped_total, 0, dropped);
+	}
+	if (r == STORE_BUSY) {
+		/* Readers are in the way: no failure of the database. */
+		w->round_busy = true;
+		metrics_add(w->cells, M_db_errors_total, r - 1, 1);
+		log_info(NULL, "retention_deferred",
+		    log_str("reason", w->store->ops->message(w->store)));
+		r = STORE_OK;
+	}
+	if (r == STORE_OK && !*more) {
+		*op = DB_LOST;
+		r = close_lost(w, l, more);
+	}
+	return r;
+}
+
+static uint64_t
+next_round_in(
+    const struct writer *w, const struct writer_limits *l, enum store_result r)
+{
+	if (r != STORE_OK)
+		return PAUSE_MAX_MS;
+	if (w->round_busy && l->maintenance_interval_ms > BUSY_ROUND_MS)
+		return BUSY_ROUND_MS;
+	return l->maintenance_interval_ms;
+}
+
 /* One slice of what is due. */
 static void
 maintain(struct writer *w, const struct writer_limits *l)
 {
 	uint64_t now = clock_mono_ms(), began = clock_mono_us();
-	enum db_operation op = DB_RETENTION;
-	unsigned dropped = 0;
+	enum db_operation op;
 	enum store_result r;
-	bool more = false;
+	bool more;
 
-	if (now >= w->next_count_ms) {
-		w->next_count_ms = now + STREAMS_COUNTED_MS;
-		count_streams(w);
-	}
-	if (!w->round && now < w->next_round_ms)
+	if (!look(w, now) || (!w->round && now < w->next_round_ms))
 		return;
-	if (!w->round)
-		retention_start(&w->retention);
-	w->round = true;
-	w->retention.session_days = l->retention_days;
-	w->retention.rollup_days = l->rollup_days;
-	r = retention_step(
-	    &w->retention, w->store, clock_wall_us(), &more, &dropped);
-	metrics_add(w->cells, M_db_retention_dropped_total, 0, dropped);
-	if (r == STORE_OK && !more) {
-		op = DB_LOST;
-		r = close_lost(w, l, &more);
-	}
+	r = round_step(w, l, &op, &more);
 	note_result(w, op, r, began);
 	if (r != STORE_OK || !more) {
 		w->round = false;
-		w->next_round_ms =
-		    now +
-		    (r == STORE_OK ? l->maintenance_interval_ms : PAUSE_MAX_MS);
+		w->next_round_ms = now + next_round_in(w, l, r);
 	}
 }
 
@@ -325,7 +425,7 @@ run(void *arg)
 
 	w->cells = metrics_thread(w->options.metrics);
 	w->apply = apply_new(w->store, w->cells);
-	metrics_gauge_set(w->cells, M_db_up, 0, 1);
+	metrics_gauge_set(w->cells, M_db_up, w->backend, !w->failing);
 	while (!stopping) {
 		struct writer_limits limits;
 		struct list group;
@@ -363,12 +463,15 @@ writer_start(struct writer **out, struct store *s,
 	w->options = *o;
 	w->limits = *l;
 	w->started_ms = clock_mono_ms();
+	w->backend = metrics_backend_label(s->ops->backend);
 	list_init(&w->queue);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->wake, &attr);
 	pthread_condattr_destroy(&attr);
+	if (s->away)
+		tell_failure(w, STORE_AWAY);
 	if ((rv = pthread_create(&w->thread, NULL, run, w)) != 0) {
 		free(w);
 		return err_set(err, "cannot start a thread: %s", strerror(rv));
@@ -386,6 +489,21 @@ writer_set_limits(struct writer *w, const struct writer_limits *l)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* Waits for the thread; from some time on the database may not delay it. */
+static void
+join(struct writer *w)
+{
+	struct timespec t = in_ms(LAST_WAIT_MS);
+
+	if (w->options.give_up != NULL) {
+		if (pthread_clockjoin_np(
+			w->thread, NULL, CLOCK_MONOTONIC, &t) == 0)
+			return;
+		atomic_store(w->options.give_up, true);
+	}
+	pthread_join(w->thread, NULL);
+}
+
 void
 writer_stop(struct writer **wp)
 {
@@ -397,7 +515,7 @@ writer_stop(struct writer **wp)
 	w->stopping = true;
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
+	join(w);
 	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->lock);
 	free(w);

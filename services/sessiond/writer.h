@@ -5,11 +5,14 @@
  * Any thread offers messages; they wait in a queue of bounded size until
  * batch_size records or batch_interval have gathered, and are committed
  * together. While the database fails the writer tries again, with growing
- * pauses, says why through on_health, and heals by itself. Retention and lost
- * streams are its pastime, a slice between two commits.
+ * pauses, says why through on_health, and heals by itself; an idle one is
+ * looked at every five seconds. Retention and lost streams are its pastime, a
+ * slice between two commits.
  */
 #ifndef SESSIOND_WRITER_H
 #define SESSIOND_WRITER_H
+
+#include <stdatomic.h>
 
 #include "base/err.h"
 #include "base/metrics.h"
@@ -30,10 +33,13 @@ struct writer_limits {
 struct writer_options {
 	struct metrics *metrics;
 	size_t queue_bytes;
-	/* On the writer thread: why the database fails (borrowed), or NULL
-	 * once it works again. */
+	/* In writer_start or on the writer thread: why the database fails
+	 * (borrowed), or NULL once it works again. */
 	void (*on_health)(void *arg, const char *why);
 	void *arg;
+	/* Set when writer_stop has waited long enough: the store's `stop`.
+	 * NULL: it waits for as long as it takes. */
+	atomic_bool *give_up;
 };
 
 enum writer_offer { WRITER_TAKEN, WRITER_MALFORMED, WRITER_FULL };

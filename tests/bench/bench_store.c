@@ -97,7 +97,7 @@ main(int argc, char **argv)
 	struct err err;
 
 	n = n < 1 ? 1 : n > BATCHES_MAX ? BATCHES_MAX : n;
-	if (mkdtemp(dir) == NULL || store_open(&store, "", dir, &err) < 0)
+	if (mkdtemp(dir) == NULL || store_open(&store, &(struct store_options){ .database = "", .state_dir = dir }, &err) < 0)
 		die("%s", err.text);
 	a = apply_new(store, metrics_thread(m));
 	while (records < rows) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "mirror.h"
 
 void
 remove_dir(const char *dir)
@@ -27,17 +28,30 @@ remove_dir(const char *dir)
 	rmdir(dir);
 }
 
+const char *
+base_server(void)
+{
+	return getenv("SALLYPORT_TEST_PG");
+}
+
 static void
 open_store(struct base *b)
 {
+	struct store_options o = { .database =
+				       base_server() ? base_server() : "",
+		.state_dir = b->dir };
 	struct err err = { 0 };
 
-	if (store_open(&b->store, "", b->dir, &err) < 0)
+	if (store_open(&b->store, &o, &err) < 0)
 		die("%s", err.text);
-	if (sqlite3_open_v2(b->path, &b->reader, SQLITE_OPEN_READONLY, NULL) !=
-	    SQLITE_OK)
-		die("%s", sqlite3_errmsg(b->reader));
-	sqlite3_busy_timeout(b->reader, 5000);
+	if (b->store->away)
+		die("%s", b->store->ops->message(b->store));
+	if (base_server() == NULL) {
+		if (sqlite3_open_v2(b->path, &b->reader, SQLITE_OPEN_READONLY,
+			NULL) != SQLITE_OK)
+			die("%s", sqlite3_errmsg(b->reader));
+		sqlite3_busy_timeout(b->reader, 5000);
+	}
 }
 
 void
@@ -47,6 +61,8 @@ base_open(struct base *b)
 	if (mkdtemp(b->dir) == NULL)
 		die("mkdtemp");
 	snprintf(b->path, sizeof(b->path), "%s/sallyport.db", b->dir);
+	if (base_server() != NULL)
+		mirror_clear(base_server());
 	open_store(b);
 }
 
@@ -54,6 +70,7 @@ void
 base_reopen(struct base *b)
 {
 	sqlite3_close(b->reader);
+	b->reader = NULL;
 	store_close(&b->store);
 	open_store(b);
 }
@@ -66,15 +83,26 @@ base_close(struct base *b)
 	remove_dir(b->dir);
 }
 
+sqlite3 *
+base_reader(struct base *b)
+{
+	if (base_server() != NULL) {
+		sqlite3_close(b->reader);
+		b->reader = mirror_open(base_server());
+	}
+	return b->reader;
+}
+
 const char *
 base_text(struct base *b, const char *sql)
 {
+	sqlite3 *db = base_reader(b);
 	static char text[4096];
 	sqlite3_stmt *st;
 	const char *p;
 
-	if (sqlite3_prepare_v2(b->reader, sql, -1, &st, NULL) != SQLITE_OK)
-		die("%s: %s", sql, sqlite3_errmsg(b->reader));
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
+		die("%s: %s", sql, sqlite3_errmsg(db));
 	strcpy(text, "no row");
 	if (sqlite3_step(st) == SQLITE_ROW) {
 		p = (const char *)sqlite3_column_text(st, 0);
@@ -354,9 +382,10 @@ f_rollback(struct store *s)
 }
 
 static enum store_result
-f_lock_stream(struct store *s, struct store_stream *st, uint64_t now_us)
+f_lock_streams(struct store *s, struct store_stream *const *streams, size_t n,
+    uint64_t now_us)
 {
-	return PASS(s, lock_stream, st, now_us);
+	return PASS(s, lock_streams, streams, n, now_us);
 }
 
 static enum store_result
@@ -419,15 +448,21 @@ f_count_streams(struct store *s, enum store_stream_state state, uint64_t *n)
 
 static enum store_result
 f_delete_old(struct store *s, enum store_history what, uint64_t before_us,
-    unsigned max, unsigned *deleted)
+    unsigned max, uint64_t *deleted, bool *more)
 {
-	return PASS(s, delete_old, what, before_us, max, deleted);
+	return PASS(s, delete_old, what, before_us, max, deleted, more);
 }
 
 static enum store_result
 f_tidy(struct store *s)
 {
 	return PASS(s, tidy);
+}
+
+static enum store_result
+f_look_ahead(struct store *s, uint64_t *stray)
+{
+	return PASS(s, look_ahead, stray);
 }
 
 static const char *
@@ -444,11 +479,10 @@ f_close(struct store *s)
 }
 
 static const struct store_ops faulty_ops = {
-	.backend = "faulty",
 	.begin = f_begin,
 	.commit = f_commit,
 	.rollback = f_rollback,
-	.lock_stream = f_lock_stream,
+	.lock_streams = f_lock_streams,
 	.move_stream = f_move_stream,
 	.put_active = f_put_active,
 	.add_sessions = f_add_sessions,
@@ -460,6 +494,7 @@ static const struct store_ops faulty_ops = {
 	.count_streams = f_count_streams,
 	.delete_old = f_delete_old,
 	.tidy = f_tidy,
+	.look_ahead = f_look_ahead,
 	.message = f_message,
 	.close = f_close,
 };
@@ -467,5 +502,7 @@ static const struct store_ops faulty_ops = {
 void
 faulty_init(struct faulty *f, struct store *inner)
 {
-	*f = (struct faulty){ .store.ops = &faulty_ops, .inner = inner };
+	*f = (struct faulty){ .ops = faulty_ops, .inner = inner };
+	f->ops.backend = inner->ops->backend;
+	f->store.ops = &f->ops;
 }

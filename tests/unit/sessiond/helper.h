@@ -15,12 +15,21 @@
 
 #define TEST_NOW_US UINT64_C(1790000000000000)
 
-/* A store in a new directory, and a second, reading connection. */
+/*
+ * A new store, and a look at its rows. In SQLite it is a file in a directory
+ * of its own and a second, reading connection. With SALLYPORT_TEST_PG, the URL
+ * of a server that is ours alone, it is PostgreSQL, and the look goes to a
+ * copy of the tables in SQLite's form (mirror.h), so that the same questions
+ * can be asked.
+ */
 struct base {
 	char dir[64], path[96];
 	struct store *store;
 	sqlite3 *reader;
 };
+
+/* NULL: the tests run on SQLite. */
+const char *base_server(void);
 
 void base_open(struct base *b);
 /* Closes the store and opens it again, as after a crash. */
@@ -28,6 +37,8 @@ void base_reopen(struct base *b);
 void base_close(struct base *b);
 void remove_dir(const char *dir);
 
+/* The rows as they are now; borrowed until the next look. */
+sqlite3 *base_reader(struct base *b);
 /* The one value of a query; NULL is "NULL". Valid until the next call. */
 const char *base_text(struct base *b, const char *sql);
 int64_t base_number(struct base *b, const char *sql);
@@ -69,6 +80,7 @@ struct bytes message_of(const struct id *stream, const char *proxy,
  */
 struct faulty {
 	struct store store;
+	struct store_ops ops;
 	struct store *inner;
 	unsigned fail_at, fail_times;
 	enum store_result fail_with;

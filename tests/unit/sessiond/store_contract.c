@@ -39,6 +39,12 @@ row_of(unsigned stream, unsigned n, uint64_t seq)
 	};
 }
 
+static void
+lock(struct store *s, struct store_stream *st, uint64_t now_us)
+{
+	OK(lock_streams(s, &st, 1, now_us));
+}
+
 /* Puts or adds one row; whether it was stored. */
 static bool
 put(struct store *s, unsigned stream, unsigned n, uint64_t seq)
@@ -92,11 +98,11 @@ case_a_stream_begins_at_one(struct store *s)
 	struct store_stream again = { .id = stream_of(1), .proxy = "other" };
 
 	OK(begin(s));
-	OK(lock_stream(s, &st, 77));
+	lock(s, &st, 77);
 	assert_int_equal(st.next_seq, 1);
 	assert_int_equal(st.state, STREAM_LIVE);
 	assert_int_equal(st.last_contact_us, 77);
-	OK(lock_stream(s, &again, 99));
+	lock(s, &again, 99);
 	assert_string_equal(again.proxy, "p");
 	assert_int_equal(again.last_contact_us, 77);
 	OK(commit(s));
@@ -109,7 +115,7 @@ case_a_stream_moves(struct store *s)
 	uint64_t n;
 
 	OK(begin(s));
-	OK(lock_stream(s, &st, 1));
+	lock(s, &st, 1);
 	st.next_seq = (uint64_t)INT64_MAX;
 	st.state = STREAM_ENDED;
 	st.last_contact_us = 5;
@@ -118,7 +124,7 @@ case_a_stream_moves(struct store *s)
 	OK(commit(s));
 	st = (struct store_stream){ .id = stream_of(1), .proxy = "p" };
 	OK(begin(s));
-	OK(lock_stream(s, &st, 9));
+	lock(s, &st, 9);
 	assert_int_equal(st.next_seq, INT64_MAX);
 	assert_int_equal(st.state, STREAM_ENDED);
 	assert_int_equal(st.last_contact_us, 5);
@@ -136,7 +142,7 @@ case_nothing_remains_of_a_rollback(struct store *s)
 	uint64_t n;
 
 	OK(begin(s));
-	OK(lock_stream(s, &st, 1));
+	lock(s, &st, 1);
 	assert_true(put(s, 1, 1, 1));
 	assert_true(finish(s, 1, 2, 2));
 	s->ops->rollback(s);
@@ -277,7 +283,7 @@ case_silent_streams(struct store *s)
 	for (unsigned i = 1; i <= 6; i++) {
 		struct store_stream st = { .id = stream_of(i), .proxy = "p" };
 
-		OK(lock_stream(s, &st, i * 10));
+		lock(s, &st, i * 10);
 		st.state = i == 2 ? STREAM_ENDED : STREAM_LIVE;
 		OK(move_stream(s, &st));
 	}
@@ -291,25 +297,103 @@ case_silent_streams(struct store *s)
 }
 
 static void
-case_old_sessions_go_in_slices(struct store *s)
+case_streams_are_locked_together(struct store *s)
 {
-	unsigned gone;
+	struct store_stream st[3] = { { .id = stream_of(1), .proxy = "a" },
+		{ .id = stream_of(2), .proxy = "b" },
+		{ .id = stream_of(3), .proxy = "c" } };
+	struct store_stream *all[] = { &st[0], &st[1], &st[2] };
 
 	OK(begin(s));
-	for (unsigned i = 0; i < 10; i++)
-		assert_true(finish(s, 1, i, i + 1));
+	lock(s, &st[1], 5);
+	st[1].next_seq = 9;
+	OK(move_stream(s, &st[1]));
+	memcpy(st[1].proxy, "x", 2);
+	OK(lock_streams(s, all, 3, 7));
+	assert_int_equal(st[0].next_seq, 1);
+	assert_int_equal(st[0].last_contact_us, 7);
+	assert_int_equal(st[1].next_seq, 9);
+	assert_int_equal(st[1].last_contact_us, 5);
+	assert_string_equal(st[1].proxy, "b");
+	assert_string_equal(st[2].proxy, "c");
 	OK(commit(s));
+}
+
+/* Days, because PostgreSQL keeps whole ones. */
+static void
+case_old_sessions_go(struct store *s)
+{
+	static const uint64_t day_us = UINT64_C(86400000000);
+	uint64_t gone, all = 0;
+	bool more = true;
+
 	OK(begin(s));
-	OK(delete_old(s, HISTORY_SESSIONS, started_ms_of(7) * 1000, 5, &gone));
-	assert_int_equal(gone, 5);
-	OK(delete_old(s, HISTORY_SESSIONS, started_ms_of(7) * 1000, 5, &gone));
-	assert_int_equal(gone, 2);
-	OK(delete_old(s, HISTORY_SESSIONS, started_ms_of(7) * 1000, 5, &gone));
-	assert_int_equal(gone, 0);
-	assert_true(finish(s, 1, 0, 50));  /* was removed */
-	assert_false(finish(s, 1, 7, 50)); /* was not */
+	for (unsigned i = 0; i < 10; i++) {
+		struct store_session row = row_of(1, i, i + 1);
+		struct store_session *rows[] = { &row };
+
+		row.started_us = (i < 7 ? 10 : 12) * day_us + i;
+		OK(add_sessions(s, rows, 1));
+		assert_true(row.stored);
+	}
 	OK(commit(s));
+	for (unsigned slices = 0; more; slices++) {
+		assert_true(slices < 4);
+		OK(begin(s));
+		OK(delete_old(
+		    s, HISTORY_SESSIONS, 11 * day_us, 5, &gone, &more));
+		OK(commit(s));
+		all += gone;
+	}
+	assert_int_equal(all, 7);
 	OK(tidy(s));
+	OK(begin(s));
+	for (unsigned i = 6; i < 8; i++) {
+		struct store_session row = row_of(1, i, i + 1);
+		struct store_session *rows[] = { &row };
+
+		row.started_us = (i < 7 ? 10 : 12) * day_us + i;
+		OK(add_sessions(s, rows, 1));
+		assert_int_equal(row.stored, i == 6); /* it was removed */
+	}
+	OK(commit(s));
+}
+
+static void
+case_room_is_made_ahead(struct store *s)
+{
+	uint64_t stray = 77;
+
+	OK(look_ahead(s, &stray));
+	assert_int_equal(stray, 0);
+	OK(look_ahead(s, &stray));
+	assert_int_equal(stray, 0);
+}
+
+static void
+case_many_rows_in_one_call(struct store *s)
+{
+	enum { N = 3000 };
+	static struct store_session rows[N];
+	static struct store_session *list[N];
+	unsigned stored = 0;
+
+	for (unsigned i = 0; i < N; i++) {
+		rows[i] = row_of(1, i / 2 * 2, i + 1); /* each twice */
+		list[i] = &rows[i];
+	}
+	OK(begin(s));
+	assert_true(put(s, 1, 0, 1));
+	assert_true(put(s, 2, 2, 1)); /* another stream's */
+	OK(add_sessions(s, list, N));
+	for (unsigned i = 0; i < N; i++) {
+		assert_int_equal(rows[i].stored, i % 2 == 0 && i != 2 ? 1 : 0);
+		stored += rows[i].stored;
+	}
+	assert_int_equal(stored, N / 2 - 1);
+	assert_int_equal(running(s, 1), 0);
+	assert_int_equal(running(s, 2), 1);
+	OK(commit(s));
 }
 
 static void
@@ -327,7 +411,8 @@ case_gaps_and_quarantine(struct store *s)
 		.reason = STR("unknown"),
 		.body = STR("\0\xff\1\2"),
 		.received_us = 60 };
-	unsigned gone;
+	uint64_t gone;
+	bool more;
 
 	OK(begin(s));
 	OK(add_gap(s, &g));
@@ -336,11 +421,11 @@ case_gaps_and_quarantine(struct store *s)
 	q.seq++;
 	q.body = STR("");
 	OK(add_quarantine(s, &q));
-	OK(delete_old(s, HISTORY_GAPS, 50, 10, &gone));
+	OK(delete_old(s, HISTORY_GAPS, 50, 10, &gone, &more));
 	assert_int_equal(gone, 0);
-	OK(delete_old(s, HISTORY_GAPS, 51, 10, &gone));
+	OK(delete_old(s, HISTORY_GAPS, 51, 10, &gone, &more));
 	assert_int_equal(gone, 1);
-	OK(delete_old(s, HISTORY_QUARANTINE, 61, 10, &gone));
+	OK(delete_old(s, HISTORY_QUARANTINE, 61, 10, &gone, &more));
 	assert_int_equal(gone, 2);
 	OK(commit(s));
 }
@@ -348,17 +433,18 @@ case_gaps_and_quarantine(struct store *s)
 static void
 case_live_streams_do_not_grow_old(struct store *s)
 {
-	unsigned gone;
+	uint64_t gone;
+	bool more;
 
 	OK(begin(s));
 	for (unsigned i = STREAM_LIVE; i <= STREAM_LOST; i++) {
 		struct store_stream st = { .id = stream_of(i), .proxy = "p" };
 
-		OK(lock_stream(s, &st, 10));
+		lock(s, &st, 10);
 		st.state = (enum store_stream_state)i;
 		OK(move_stream(s, &st));
 	}
-	OK(delete_old(s, HISTORY_STREAMS, 11, 10, &gone));
+	OK(delete_old(s, HISTORY_STREAMS, 11, 10, &gone, &more));
 	assert_int_equal(gone, 2);
 	OK(commit(s));
 }
@@ -371,11 +457,12 @@ case_old_sums_go(struct store *s)
 		{ .dimension = ROLLUP_USER, .hour_us = 100, .key = STR("a") },
 		{ .dimension = ROLLUP_USER, .hour_us = 200, .key = STR("a") },
 	};
-	unsigned gone;
+	uint64_t gone;
+	bool more;
 
 	OK(begin(s));
 	OK(add_rollups(s, sums, 3));
-	OK(delete_old(s, HISTORY_ROLLUPS, 200, 10, &gone));
+	OK(delete_old(s, HISTORY_ROLLUPS, 200, 10, &gone, &more));
 	assert_int_equal(gone, 2);
 	OK(commit(s));
 }
@@ -395,7 +482,10 @@ store_contract_run(
 		case_running_rows_read_as_written,
 		case_sums_add_up_and_stop,
 		case_silent_streams,
-		case_old_sessions_go_in_slices,
+		case_streams_are_locked_together,
+		case_old_sessions_go,
+		case_room_is_made_ahead,
+		case_many_rows_in_one_call,
 		case_gaps_and_quarantine,
 		case_live_streams_do_not_grow_old,
 		case_old_sums_go,

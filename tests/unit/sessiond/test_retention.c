@@ -58,9 +58,10 @@ teardown(void **state)
 
 /* A whole round; how many steps it took. */
 static unsigned
-round_of(struct retention *r, unsigned *dropped)
+round_of(struct retention *r, uint64_t *dropped)
 {
-	unsigned steps = 0, n;
+	unsigned steps = 0;
+	uint64_t n;
 	bool more = true;
 
 	*dropped = 0;
@@ -77,7 +78,7 @@ static void
 test_slices(void **state)
 {
 	struct retention r = { .session_days = 25, .rollup_days = 15 };
-	unsigned dropped;
+	uint64_t dropped;
 
 	(void)state;
 	round_of(&r, &dropped);
@@ -96,7 +97,7 @@ static void
 test_for_ever(void **state)
 {
 	struct retention r = { .session_days = 0, .rollup_days = 5 };
-	unsigned dropped;
+	uint64_t dropped;
 
 	(void)state;
 	round_of(&r, &dropped);
@@ -117,7 +118,7 @@ test_failure_repeats_the_slice(void **state)
 {
 	struct retention r = { .session_days = 25, .rollup_days = 25 };
 	bool more = false;
-	unsigned n;
+	uint64_t n;
 
 	(void)state;
 	retention_start(&r);
@@ -139,6 +140,35 @@ test_failure_repeats_the_slice(void **state)
 	assert_int_equal(n, RETENTION_SLICE);
 }
 
+/* Readers in the way: the rest of the round goes on without it. */
+static void
+test_busy_is_left_to_the_next_round(void **state)
+{
+	struct retention r = { .session_days = 25, .rollup_days = 25 };
+	bool more = false;
+	uint64_t n;
+
+	(void)state;
+	retention_start(&r);
+	faulty.fail_at = 2;
+	faulty.fail_with = STORE_BUSY;
+	assert_int_equal(
+	    retention_step(&r, &faulty.store, 40 * DAY_US, &more, &n),
+	    STORE_BUSY);
+	assert_true(more);
+	assert_int_equal(n, 0);
+	while (more)
+		assert_int_equal(
+		    retention_step(&r, &faulty.store, 40 * DAY_US, &more, &n),
+		    STORE_OK);
+	assert_int_equal(base_number(&base, "SELECT count(*) FROM session"),
+	    OLD_SESSIONS + 10);
+	assert_int_equal(
+	    base_number(&base, "SELECT count(*) FROM rollup_hour"), 2);
+	round_of(&r, &n);
+	assert_int_equal(n, OLD_SESSIONS);
+}
+
 int
 main(void)
 {
@@ -147,6 +177,7 @@ main(void)
 		T(slices),
 		T(for_ever),
 		T(failure_repeats_the_slice),
+		T(busy_is_left_to_the_next_round),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

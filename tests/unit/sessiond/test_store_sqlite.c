@@ -221,7 +221,11 @@ test_one_writer(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(store_open(&second, "", base.dir, &err), -1);
+	assert_int_equal(store_open(&second,
+			     &(struct store_options){
+				 .database = "", .state_dir = base.dir },
+			     &err),
+	    -1);
 	assert_non_null(strstr(err.text, "another sessiond writes to it"));
 }
 
@@ -325,7 +329,11 @@ expect_refusal(const char *database, const char *dir, const char *words)
 	struct store *s;
 	struct err err = { 0 };
 
-	assert_int_equal(store_open(&s, database, dir, &err), -1);
+	assert_int_equal(store_open(&s,
+			     &(struct store_options){
+				 .database = database, .state_dir = dir },
+			     &err),
+	    -1);
 	if (strstr(err.text, words) == NULL)
 		fail_msg("\"%s\" is not in: %s", words, err.text);
 	assert_null(strchr(err.text, '\n'));
@@ -351,22 +359,31 @@ test_open_errors(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	path = xasprintf("%s/sallyport.db", dir);
-	expect_refusal("postgresql://u:secret@h/d", dir, "sessiond.database");
+	expect_refusal("mysql://u:secret@h/d", dir, "sessiond.database");
 	expect_refusal("sqlite:relative.db", dir, "sessiond.database");
 	expect_refusal("", "/nonexistent/dir", "No such file or directory");
 	url = xasprintf("sqlite:%s/none/x.db", dir);
 	expect_refusal(url, "/", "No such file or directory");
-	assert_int_equal(store_check(url, "/", &err), -1);
+	assert_int_equal(store_check(&(struct store_options){ .database = url,
+					 .state_dir = "/" },
+			     &err),
+	    -1);
 	free(url);
 
-	assert_int_equal(store_check("", dir, &err), 0);
+	assert_int_equal(store_check(&(struct store_options){ .database = "",
+					 .state_dir = dir },
+			     &err),
+	    0);
 	assert_int_equal(access(path, F_OK), -1); /* only looked */
 	write_file(path,
 	    "this is no database, but text that is long enough "
 	    "to be taken for the header of one, all hundred bytes",
 	    0);
 	expect_refusal("", dir, "damaged");
-	assert_int_equal(store_check("", dir, &err), -1);
+	assert_int_equal(store_check(&(struct store_options){ .database = "",
+					 .state_dir = dir },
+			     &err),
+	    -1);
 	assert_non_null(strstr(err.text, ".recover"));
 	free(path);
 	remove_dir(dir);
