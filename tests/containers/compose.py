@@ -78,8 +78,10 @@ class Compose:
         # Who may not raise the limit cannot give more than he has.
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self.environment = {"SALLYPORT_NOFILE": str(min(65536, most))} | environment
+        none = engine.run / "none.env"    # not the user's own .env
+        none.touch()
         self.flags = ["-p", project, "--project-directory", str(TOP),
-                      "--env-file", os.devnull, "-f", str(TOP / "docker-compose.yml")]
+                      "--env-file", str(none), "-f", str(TOP / "docker-compose.yml")]
         for f in files:
             self.flags += ["-f", str(f)]
         for p in profiles:
@@ -89,7 +91,7 @@ class Compose:
 
     def __call__(self, *arguments, check=True, seconds=180):
         done = subprocess.run(
-            ["docker-compose", "--no-ansi", *self.flags, *map(str, arguments)],
+            ["docker-compose", "--ansi", "never", *self.flags, *map(str, arguments)],
             env=self.engine.environment(**self.environment), cwd=TOP,
             capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL)
         if check and done.returncode != 0:

@@ -18,7 +18,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from compose import Client, Compose, notes  # noqa: E402
-from engine import Engine  # noqa: E402
+from engine import ALONE, Engine  # noqa: E402
 
 # Of no special purpose, so that the policy lets it pass; nobody's here.
 WORLD = "11.22.33.44"
@@ -50,7 +50,7 @@ def engine(tmp_path_factory):
     """dockerd on the images of the cache, swept before and after."""
     # A short path: sockets have to fit into 107 bytes.
     run = tmp_path_factory.mktemp("e")
-    docker = Engine(run, "--dns=127.0.0.1", "--ip6tables=false")
+    docker = Engine(run, *ALONE)
     try:
         docker.start()
         docker.sweep()

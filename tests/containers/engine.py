@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A Docker engine of the tests' own, started by hand and ended by its pid.
 
+usage: engine.py    can one run here, with bridges? Exits 75 and says why not.
+
 Its images stay in the cache directory; all else is in a run directory and goes
 with it. It never touches an engine that the machine already runs: data, socket,
 pid file and containerd are its own.
@@ -10,9 +12,14 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 
 PATIENCE = 90
+# Of the tests: nothing outside is asked for names.
+ALONE = ("--dns=127.0.0.1", "--ip6tables=false")
+NO_ENGINE = 75
 
 
 def cache_directory():
@@ -101,11 +108,27 @@ class Engine:
         self.docker("network", "prune", "-f")
 
 
-def available():
-    """Why no engine can run here, or None."""
-    for program in ("dockerd", "docker", "docker-compose", "mmdebstrap", "iptables"):
-        if shutil.which(program) is None:
-            return f"{program} is not installed"
-    if os.getuid() != 0:
-        return "an engine needs root"
-    return None
+def missing():
+    """Which program is not here, or None."""
+    programs = ("dockerd", "docker", "docker-compose", "mmdebstrap", "iptables")
+    return next((p for p in programs if shutil.which(p) is None), None)
+
+
+def main():
+    if missing():
+        print(f"{missing()} is not installed")
+        return NO_ENGINE
+    with tempfile.TemporaryDirectory(prefix="sp-") as run:
+        engine = Engine(run, *ALONE)
+        try:
+            engine.start()
+        except RuntimeError as error:
+            print("dockerd does not start:", str(error).splitlines()[-1])
+            return NO_ENGINE
+        finally:
+            engine.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

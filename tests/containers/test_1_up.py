@@ -200,9 +200,9 @@ def test_sallyctl_in_its_container(suite, client):
     done = suite("run", "--rm", "-T", "cli", "sessions", "list", "--limit", "1")
     assert "USER" in done.stdout, done.stderr
     subprocess.run(
-        ["docker-compose", "--no-ansi", *suite.flags, "run", "--rm", "-T", "cli",
+        ["docker-compose", "--ansi", "never", *suite.flags, "run", "--rm", "-T", "cli",
          "users", "add", "eve", "--password-stdin"],
-        env=suite.engine.environment(), input="open sesame\n", text=True, check=True,
+        env=suite.engine.environment(**suite.environment), input="open sesame\n", text=True, check=True,
         capture_output=True)
 
     # eve is known, and may do nothing: the refusal is the policy's (2).
