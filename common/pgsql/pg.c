@@ -246,11 +246,10 @@ settle(struct pg *p)
 	    "SET datestyle = 'ISO'; SET jit = off;"
 	    "SET statement_timeout = %u; SET lock_timeout = %u;"
 	    "SET idle_in_transaction_session_timeout = 10000;"
-	    "SET plan_cache_mode = %s;"
-	    "SET default_transaction_read_only = %s",
+	    "SET plan_cache_mode = %s%s",
 	    o->statement_ms, o->lock_ms,
 	    o->generic_plans ? "force_generic_plan" : "auto",
-	    o->read_only ? "on" : "off");
+	    o->read_only ? ";SET default_transaction_read_only = on" : "");
 	r = pg_exec(p, sql.ptr);
 	bytes_fini(&sql);
 	return r;
