@@ -16,6 +16,7 @@ static const struct service sessiond = {
 	.reload = sessiond_reload,
 	.stop = sessiond_stop,
 	.check = sessiond_check,
+	.migrate = sessiond_migrate,
 };
 
 int

@@ -8,9 +8,11 @@
 #include "msg/topic.h"
 #include "sessiond/metrics.h"
 #include "sessiond/store.h"
+#include "sessiond/store_migrate.h"
 #include "sessiond/writer.h"
 
-#define EVENTS_QUEUE 256 /* messages, audit.md section 11 */
+#define EVENTS_QUEUE    256 /* messages, audit.md section 11 */
+#define MIGRATE_WAIT_MS 60000
 
 struct sessiond {
 	struct service_context *context;
@@ -166,4 +168,12 @@ sessiond_check(const struct settings *s, struct err *err)
 	struct store_options o = store_options_of(&s->sessiond);
 
 	return store_check(&o, err);
+}
+
+int
+sessiond_migrate(const struct settings *s, bool *bad_config, struct err *err)
+{
+	struct store_options o = store_options_of(&s->sessiond);
+
+	return store_migrate(&o, MIGRATE_WAIT_MS, bad_config, err);
 }

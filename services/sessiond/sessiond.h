@@ -14,5 +14,8 @@ int sessiond_reload(
 void sessiond_stop(struct service_context *c);
 /* Looks at the database without changing it. */
 int sessiond_check(const struct settings *s, struct err *err);
+/* Brings its schema up to date; waits a minute for one that is away. */
+int sessiond_migrate(
+    const struct settings *s, bool *bad_config, struct err *err);
 
 #endif

@@ -16,7 +16,8 @@ static const struct pg_statement look = {
 	       "  has_table_privilege(m.oid, 'SELECT'), false),"
 	       " CASE WHEN n.oid IS NULL THEN"
 	       "  has_database_privilege(current_database(), 'CREATE')"
-	       " ELSE pg_has_role(n.nspowner, 'USAGE') END "
+	       " ELSE pg_has_role(n.nspowner, 'USAGE') END,"
+	       " current_setting('transaction_read_only')::boolean "
 	       "FROM (SELECT) AS one"
 	       " LEFT JOIN pg_namespace n ON n.nspname = 'sallyport'"
 	       " LEFT JOIN pg_class m ON m.relnamespace = n.oid AND"
@@ -29,6 +30,7 @@ struct sight {
 	bool ours;     /* it has our table of migrations */
 	bool readable; /* by our role */
 	bool may;      /* our role may migrate */
+	bool read_only;
 	unsigned done; /* migrations that it has */
 };
 
@@ -90,6 +92,7 @@ look_around(struct pg *p, struct store_pg_migrate *m, struct sight *out,
 		.ours = pg_bool(&rows, 0, 2),
 		.readable = pg_bool(&rows, 0, 3),
 		.may = pg_bool(&rows, 0, 4),
+		.read_only = pg_bool(&rows, 0, 5),
 	};
 	pg_rows_fini(&rows);
 	if (out->objects && !out->ours) {
@@ -254,6 +257,12 @@ store_pg_migrate(struct pg *p, struct store_pg_migrate *m, struct err *err)
 	m->before = m->after = now.done;
 	if ((now.ours && !now.readable) || (!now.may && now.done < last))
 		return behind(&now, last, err);
+	if (!m->look && now.read_only) {
+		m->failure = PG_READONLY;
+		err_set(err, "the database is read-only: a standby, or "
+			     "default_transaction_read_only is on");
+		return SCHEMA_FAILED;
+	}
 	if (m->look || (now.done == last && !m->always))
 		return SCHEMA_READY;
 	do {

@@ -34,8 +34,9 @@ struct store_pg_migrate {
 /*
  * All but SCHEMA_READY set `err`, which says what to do. With `look`
  * SCHEMA_READY means that migrating would come to it; `before` is then what
- * there is. A lock held by another process that migrates fails as PG_BUSY once
- * the connection's lock_ms are over.
+ * there is; without, a database that cannot be written to is never ready
+ * (PG_READONLY). A lock held by another process that migrates fails as PG_BUSY
+ * once the connection's lock_ms are over.
  */
 enum store_pg_schema store_pg_migrate(
     struct pg *p, struct store_pg_migrate *m, struct err *err) MUST_CHECK;

@@ -242,9 +242,12 @@ test_read_only(void **state)
 	assert_int_equal(m.failure, PG_READONLY);
 	pg_base_exec(super, "SET default_transaction_read_only = off");
 	pg_base_migrate(super, store_pg_migrations, SCHEMA_READY, NULL);
-	/* There is nothing to do: that is no failure. */
+	/* There is nothing to do, but no work for a writer either. */
 	pg_base_exec(super, "SET default_transaction_read_only = on");
 	m = (struct store_pg_migrate){ .list = store_pg_migrations };
+	assert_int_equal(store_pg_migrate(super, &m, &err), SCHEMA_FAILED);
+	assert_int_equal(m.failure, PG_READONLY);
+	m.look = true;
 	assert_int_equal(store_pg_migrate(super, &m, &err), SCHEMA_READY);
 }
 
