@@ -7,6 +7,8 @@
 #   SALLYPORT_SOCKS_PORT    1080     SALLYPORT_API_PORT    8080
 #   SALLYPORT_ADMIN_PORT    9181, the first of five
 #   SALLYPORT_BUILD         build directory (default: build beside this file)
+#   SALLYPORT_DATABASE      postgresql://USER:PASSWORD@HOST/NAME, or sqlite:FILE
+#                           (default: a file in the state)
 set -u
 cd "$(dirname "$0")" || exit 1
 top=$PWD
@@ -29,19 +31,20 @@ fail() {
 case ${1:-} in
 '') ;;
 -h | --help)
-    sed -n '4,11s/^# \{0,1\}//p' "$0"
+    sed -n '4,13s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 *) fail "unknown argument $1; it is configured by the environment, see --help" ;;
 esac
-if [ -n "${SALLYPORT_DATABASE:-}" ]; then
-    case $SALLYPORT_DATABASE in
-    sqlite:*) ;;
-    *) fail "SALLYPORT_DATABASE: only sqlite:FILE is built in so far" ;;
-    esac
-    export SALLYPORT_SESSIOND__DATABASE=$SALLYPORT_DATABASE
-    export SALLYPORT_APID__DATABASE=$SALLYPORT_DATABASE
-fi
+# It may hold a password: only the two daemons that use it get it, by their
+# environment, which is closed to other users; it is in no argument, no file
+# and no message.
+database=${SALLYPORT_DATABASE:-}
+unset SALLYPORT_DATABASE
+case $database in
+'' | sqlite:/* | postgresql://* | postgres://*) ;;
+*) fail "SALLYPORT_DATABASE: expected postgresql://USER:PASSWORD@HOST/NAME or sqlite:/path/of/a/file" ;;
+esac
 
 # ---- build -----------------------------------------------------------------
 
@@ -272,6 +275,11 @@ launch() { # daemon [seconds to wait first]
     (
         trap - TERM INT HUP
         [ -n "${2:-}" ] && sleep "$2"
+        case $d in
+        sessiond | apid)
+            [ -n "$database" ] && export "SALLYPORT_SESSIOND__DATABASE=$database"
+            ;;
+        esac
         exec "$build/services/$d/sallyport-$d" --config "$state/etc/sallyport.toml"
     ) &
     pid_of[$d]=$!
@@ -336,10 +344,11 @@ reload_all() {
     done
 }
 
+# The first that is not, in `waiting_for`.
 all_ready() {
-    local d
-    for d in "${daemons[@]}"; do
-        "$build/services/$d/sallyport-$d" --config "$state/etc/sallyport.toml" \
+    for waiting_for in "${daemons[@]}"; do
+        "$build/services/$waiting_for/sallyport-$waiting_for" \
+            --config "$state/etc/sallyport.toml" \
             --health >/dev/null 2>&1 || return 1
     done
 }
@@ -358,7 +367,7 @@ stop_if_one_ended() {
 }
 
 wait_ready() {
-    local tries=0
+    local tries=0 waiting_for
     # Another suite on these ports would answer for a daemon that ended.
     while :; do
         nap 0.05
@@ -368,7 +377,7 @@ wait_ready() {
             return
         fi
         tries=$((tries + 1))
-        [ $((tries % 100)) -eq 0 ] && say "still waiting for all to be ready"
+        [ $((tries % 100)) -eq 0 ] && say "still waiting for sallyport-$waiting_for; what it waits for is above"
     done
 }
 
