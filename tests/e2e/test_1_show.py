@@ -2,6 +2,10 @@
 """The first thing a newcomer sees: six attempts, six answers, six records."""
 import socket
 
+import pytest
+
+pytestmark = pytest.mark.both_databases
+
 
 def by_reason(rows):
     return {(row["dest_host"] or row["dest_ip"], row["dest_port"], row["status"]): row for row in rows}

@@ -9,6 +9,8 @@ import pytest
 
 from stack import DAEMONS, Stack, wait_for
 
+pytestmark = pytest.mark.both_databases
+
 
 def works(stack, port):
     return stack.curl(f"http://127.0.0.1:{port}/").returncode == 0
@@ -82,10 +84,10 @@ def test_without_acld_new_sessions_are_refused_in_time(stack, servers):
     wait_for("decisions", lambda: stack.curl(f"http://127.0.0.3:{servers.port}/").returncode == 0)
 
 
-def test_everything_killed_then_started_again(tmp_path, servers):
+def test_everything_killed_then_started_again(tmp_path, servers, database):
     from conftest import TOP
 
-    stack = Stack(TOP, tmp_path / "var")
+    stack = Stack(TOP, tmp_path / "var", **database)
     stack.start()
     password, token = stack.password, stack.token
     assert works(stack, servers.port)

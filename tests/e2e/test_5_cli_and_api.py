@@ -51,6 +51,7 @@ def ask(stack, path, authorization, method="GET"):
         return error.code, error.headers["Content-Type"], json.loads(error.read())
 
 
+@pytest.mark.both_databases
 def test_refusals_of_the_api(stack):
     for authorization in NOBODY:
         for path in ("/api/sessions/active", "/api/sessions/history", "/api/sessions/stats"):
@@ -171,8 +172,9 @@ def test_a_place_that_no_file_can_name(tmp_path):
 # ---- the end ----
 
 
-def test_sigterm_during_a_download(tmp_path):
-    stack = Stack(TOP, tmp_path / "var")
+@pytest.mark.both_databases
+def test_sigterm_during_a_download(tmp_path, database):
+    stack = Stack(TOP, tmp_path / "var", **database)
     stack.start()
     listener = socket.create_server(("127.0.0.1", 0))
     client = stack.connect("127.0.0.1", listener.getsockname()[1])
