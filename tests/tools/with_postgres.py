@@ -347,8 +347,9 @@ def main():
             print(f"{pg.url()}\npsql -h {pg.dir} -p {pg.port} -U {SUPERUSER}", file=sys.stderr)
         if args.command:
             return run_command(pg, args.command)
-        signal.pause()
-    return 0
+        pg.server.wait()
+        print("with_postgres.py: the server ended:\n" + pg.log(), file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":
