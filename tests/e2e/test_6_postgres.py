@@ -297,15 +297,25 @@ def test_killed_under_traffic(tmp_path, servers, postgres, new_database):
 # ---- who may what ----
 
 
+ROLES = ("owner", "writer", "reader")
+ROLES_SQL = TOP / "deploy/postgresql/roles.sql"
+
+
+def drop_roles(database):
+    for role in ROLES:
+        database.psql(f"DROP OWNED BY sallyport_{role} CASCADE")
+    for role in ROLES:
+        database.psql(f"DROP ROLE sallyport_{role}")
+
+
 @contextlib.contextmanager
 def three_roles(database):
     """deploy/postgresql's roles, made as the official image would; their URLs."""
     postgres = database.postgres
     secrets = postgres.dir / "secrets"
     secrets.mkdir()
-    roles = ("owner", "writer", "reader")
     try:
-        for role in roles:
+        for role in ROLES:
             (secrets / f"{role}.password").write_text(f"{role}'s \"secret\\\n")
         done = subprocess.run(
             [TOP / "deploy/postgresql/init/10-sallyport.sh"],
@@ -315,20 +325,16 @@ def three_roles(database):
                 "PGPORT": str(postgres.port),
                 "POSTGRES_DB": database.name,
                 "SALLYPORT_SECRETS": str(secrets),
-                "SALLYPORT_ROLES": str(TOP / "deploy/postgresql/roles.sql"),
+                "SALLYPORT_ROLES": str(ROLES_SQL),
             },
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, done
-        assert "secret" not in done.stdout + done.stderr + postgres.log().split("STATEMENT")[0]
-        yield {r: database.url_of(f"sallyport_{r}", f"{r}'s%20%22secret%5C".replace("'", "%27")) for r in roles}
+        yield {r: database.url_of(f"sallyport_{r}", f"{r}%27s%20%22secret%5C") for r in ROLES}
     finally:
         shutil.rmtree(secrets)
-        for role in roles:
-            database.psql(f"DROP OWNED BY sallyport_{role} CASCADE")
-        for role in roles:
-            database.psql(f"DROP ROLE sallyport_{role}")
+        drop_roles(database)
 
 
 def test_three_roles(made, servers, new_database, hand, monkeypatch):
@@ -354,6 +360,37 @@ def test_three_roles(made, servers, new_database, hand, monkeypatch):
         assert seen == "closed|demo"
         for daemon in list(hand.running):
             hand.stop(daemon)
+
+
+def test_one_role_becomes_three(made, new_database):
+    """By one who is no superuser, with what is there already; and once more."""
+    new_database.psql(f"ALTER ROLE {new_database.role} CREATEROLE")
+    assert run(made, "sessiond", "--migrate", **{KEY: new_database.url}).returncode == 0
+    try:
+        for _ in range(2):
+            done = new_database.postgres.run(
+                "psql", "-X", "-U", new_database.role, "-d", new_database.name, "-f", ROLES_SQL)  # fmt: skip
+            assert done.returncode == 0, done
+        owners = "SELECT DISTINCT pg_get_userbyid(%sowner) FROM pg_%s WHERE %snamespace = 'sallyport'::regnamespace"
+        for prefix, catalogue in (("rel", "class"), ("pro", "proc")):
+            sql = owners % (prefix, catalogue, prefix)
+            assert new_database.psql(sql) == "sallyport_owner"
+        assert new_database.psql("SELECT sallyport.session_partitions_make(8)", "sallyport_writer") == "1"
+        assert new_database.psql("TABLE sallyport.sessions", "sallyport_reader") == ""
+    finally:
+        drop_roles(new_database)
+
+
+def test_passwords_stay_out_of_the_servers_log(postgres, new_database):
+    postgres.psql("ALTER SYSTEM SET log_statement = 'all'; SELECT pg_reload_conf()")
+    try:
+        wait_for("all to be logged", lambda: "canary" in (postgres.psql("SELECT 'canary'") and postgres.log()))
+        with three_roles(new_database):
+            pass
+        assert "CREATE ROLE" not in postgres.log().split("canary")[-1]
+        assert '"secret' not in postgres.log()
+    finally:
+        postgres.psql("ALTER SYSTEM RESET log_statement; SELECT pg_reload_conf()")
 
 
 def test_the_url_stays_private(tmp_path, new_database):
