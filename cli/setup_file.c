@@ -25,24 +25,43 @@ directory_of(const char *path)
 
 /* By errno, for somebody who looks at a volume that is not ours. */
 static int
-fail(const char *dir, struct err *err)
+fail(const char *path, struct err *err)
 {
 	int error = errno;
 	struct stat st;
 
-	if ((error == EACCES || error == EPERM) && stat(dir, &st) == 0)
+	if ((error == EACCES || error == EPERM) && stat(path, &st) == 0)
 		return err_set(err, "%s: %s: it belongs to uid %u and this "
-		    "runs as uid %u; as root: chown -R %u:%u %s", dir,
+		    "runs as uid %u; as root: chown -R %u:%u %s", path,
 		    strerror(error), (unsigned)st.st_uid,
 		    (unsigned)geteuid(), (unsigned)geteuid(),
-		    (unsigned)getegid(), dir);
+		    (unsigned)getegid(), path);
 	if (error == EROFS)
 		return err_set(err, "%s: %s; mount it writable for setup",
-		    dir, strerror(error));
+		    path, strerror(error));
 	if (error == ENOENT)
 		return err_set(err, "%s: %s; make it, or mount a volume there",
-		    dir, strerror(error));
-	return err_set(err, "%s: %s", dir, strerror(error));
+		    path, strerror(error));
+	return err_set(err, "%s: %s", path, strerror(error));
+}
+
+/* The same of the file, or of its directory where that is what is closed. */
+static int
+fail_at(const char *path, struct err *err)
+{
+	int error = errno, rc;
+	struct stat st;
+	char *dir;
+
+	if (error != EACCES || stat(path, &st) == 0) {
+		errno = error;
+		return fail(path, err);
+	}
+	dir = directory_of(path);
+	errno = error;
+	rc = fail(dir, err);
+	free(dir);
+	return rc;
 }
 
 static int
@@ -148,7 +167,7 @@ setup_file_line(const char *path, char *out, size_t size, struct err *err)
 	*out = '\0';
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : err_sys(err, "%s", path);
+		return errno == ENOENT ? 0 : fail_at(path, err);
 	n = read(fd, out, size - 1);
 	if (n < 0) {
 		(void)err_sys(err, "%s", path);
