@@ -109,7 +109,7 @@ out_table(const json_t *rows, const struct out_column *columns, size_t n)
 static struct cell
 name_cell(const char *name)
 {
-	struct cell c;
+	struct cell c = { "" };
 	struct text t = text_on(c.text, sizeof(c.text));
 
 	text_escaped(&t, str_from(name));

@@ -12,7 +12,7 @@
 #include "base/str.h"
 
 #define BATCH_RECORDS_MAX 2000
-#define BATCH_BYTES_MAX (256 * 1024)
+#define BATCH_BYTES_MAX ((size_t)256 * 1024)
 #define BATCH_PROXY_MAX 64
 
 /* Collects records and gives the message. Owned by one thread. */

@@ -131,11 +131,11 @@ enum record_result {
 enum record_result record_unpack(struct record *r, struct str body) MUST_CHECK;
 void record_fini(struct record *r);
 
-const char *record_command_name(enum record_command c);	/* "connect", … */
-const char *record_carrier_name(enum record_carrier c);
-const char *record_protocol_name(enum record_protocol p);
-const char *record_decision_name(enum record_decision d);
-const char *record_status_name(enum record_status s);
-const char *record_auth_name(enum record_auth a);
+const char *record_command_name(enum record_command v);	/* "connect", … */
+const char *record_carrier_name(enum record_carrier v);
+const char *record_protocol_name(enum record_protocol v);
+const char *record_decision_name(enum record_decision v);
+const char *record_status_name(enum record_status v);
+const char *record_auth_name(enum record_auth v);
 
 #endif

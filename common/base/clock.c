@@ -237,7 +237,8 @@ clock_parse(const char *text, size_t len, uint64_t *wall_us)
 	scan_char(&s, ':', ':');
 	sec = scan_number(&s, 2, 0, 60);
 	us = scan_fraction(&s);
-	t = days_of(d) * DAY_S + hour * 3600 + min * 60 + sec;
+	t = days_of(d) * DAY_S + (int64_t)hour * 3600 + (int64_t)min * 60 +
+	    sec;
 	t -= scan_offset(&s);
 	/* A leap second ends a UTC day; it is shown as the next one's first. */
 	if (s.bad || s.p != s.end || t < 0 || (sec == 60 && t % DAY_S != 0))

@@ -23,7 +23,7 @@ void clock_format(char out[static CLOCK_TEXT_SIZE], uint64_t wall_us,
     unsigned digits);
 /* RFC 3339 with any offset -> µs UTC, the rest of a longer fraction dropped;
  * -1: malformed or before 1970. */
-int clock_parse(const char *s, size_t len, uint64_t *wall_us);
+int clock_parse(const char *text, size_t len, uint64_t *wall_us);
 
 /* Tests: freeze both clocks at these values; clock_test_reset undoes it. */
 void clock_test_set(uint64_t mono_us, uint64_t wall_us);

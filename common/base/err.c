@@ -26,7 +26,7 @@ put(struct err *e, const char *tail, const char *fmt, va_list ap)
 }
 
 int
-err_set(struct err *e, const char *fmt, ...)
+(err_set)(struct err *e, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -39,7 +39,7 @@ err_set(struct err *e, const char *fmt, ...)
 }
 
 int
-err_sys(struct err *e, const char *fmt, ...)
+(err_sys)(struct err *e, const char *fmt, ...)
 {
 	int saved = errno;
 	va_list ap;
@@ -55,7 +55,7 @@ err_sys(struct err *e, const char *fmt, ...)
 }
 
 int
-err_prefix(struct err *e, const char *fmt, ...)
+(err_prefix)(struct err *e, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -53,12 +53,16 @@ uint64_t log_count(enum log_level level);
 void log_write(const struct log *l, enum log_level level, const char *event,
     const struct log_field *fields);
 
+#ifdef __cppcheck__	/* 2.10 does not know __VA_OPT__ */
+#define log_at(l, level, event, ...) log_write(l, level, event, NULL)
+#else
 #define log_at(l, level, event, ...)                                          \
 	(log_enabled(level)                                                   \
 		? log_write(l, level, event,                                  \
 		      (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ \
 			  .kind = LOG_END } })                                \
 		: (void)0)
+#endif
 #define log_error(l, event, ...) log_at(l, LOG_ERROR, event, __VA_ARGS__)
 #define log_warn(l, event, ...) log_at(l, LOG_WARN, event, __VA_ARGS__)
 #define log_info(l, event, ...) log_at(l, LOG_INFO, event, __VA_ARGS__)

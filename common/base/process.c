@@ -28,6 +28,7 @@ resident_bytes(void)
 
 	if (f == NULL)
 		return 0;
+	/* NOLINTNEXTLINE(cert-err34-c): written by the kernel */
 	if (fscanf(f, "%*s %llu", &pages) != 1)
 		pages = 0;
 	fclose(f);
@@ -83,6 +84,7 @@ process_start_us(void)
 	if (fgets(line, sizeof(line), f) != NULL)
 		p = strrchr(line, ')');
 	fclose(f);
+	/* NOLINTNEXTLINE(cert-err34-c): written by the kernel */
 	if (p == NULL || sscanf(p + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s"
 	    " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &ticks) != 1)
 		return 0;

@@ -22,7 +22,7 @@ struct hint {
 static struct hint
 did_you_mean(const char *name)
 {
-	struct hint h;
+	struct hint h = { "" };
 	struct text t = text_on(h.text, sizeof(h.text));
 
 	if (name != NULL)
@@ -212,13 +212,11 @@ read_table(struct loader *l, const struct node *table, const char *prefix)
 
 		text_fmt(&t, "%s%s", prefix, *prefix == '\0' ? "" : ".");
 		text_escaped(&t, str_from(n->key));
-		if (t.cut)
-			unknown_node(l, name, n);
-		else if ((k = config_find(name)) != NULL)
+		if (!t.cut && (k = config_find(name)) != NULL)
 			set_node(l, k, n);
-		else if ((k = config_find_file(name)) != NULL)
+		else if (!t.cut && (k = config_find_file(name)) != NULL)
 			set_node_file(l, k, n);
-		else if (!config_is_table(name))
+		else if (t.cut || !config_is_table(name))
 			unknown_node(l, name, n);
 		else if (n->kind == NODE_TABLE)
 			read_table(l, n, name);

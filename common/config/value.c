@@ -9,6 +9,7 @@
 
 #define NODES_TEXT (1u << NODE_STRING | 1u << NODE_PLAIN)
 #define NODES_NUMBER (1u << NODE_INT | 1u << NODE_PLAIN)
+#define NODES_QUANTITY (NODES_TEXT | 1u << NODE_INT)
 #define NODES_BOOL (1u << NODE_BOOL | 1u << NODE_PLAIN)
 
 /* ---- units ---- */
@@ -542,14 +543,14 @@ const struct value_ops value_types[] = {
 	},
 	[VALUE_DURATION] = {
 		.name = "duration", .expected = "a duration such as \"10s\"",
-		.size = sizeof(uint64_t), .kinds = NODES_TEXT | NODES_NUMBER,
+		.size = sizeof(uint64_t), .kinds = NODES_QUANTITY,
 		.measured = MEASURE_NUMBER, .measure = u64_measure,
 		.parse = duration_parse, .print = duration_print,
 		.equal = u64_equal, .free = nothing_free,
 	},
 	[VALUE_BYTES] = {
 		.name = "size", .expected = "a size such as \"64KiB\"",
-		.size = sizeof(uint64_t), .kinds = NODES_TEXT | NODES_NUMBER,
+		.size = sizeof(uint64_t), .kinds = NODES_QUANTITY,
 		.measured = MEASURE_NUMBER, .measure = u64_measure,
 		.parse = size_parse, .print = size_print,
 		.equal = u64_equal, .free = nothing_free,

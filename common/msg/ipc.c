@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/str.h"
+
 #define PATIENCE_MS 2000
 #define GREETING_SIZE 8
 
@@ -18,11 +20,10 @@ ipc_connect(const char *path)
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd, saved;
 
-	if (strlen(path) >= sizeof(sa.sun_path)) {
+	if (!str_copy(sa.sun_path, sizeof(sa.sun_path), str_from(path))) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	strcpy(sa.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -1;

@@ -157,6 +157,7 @@ mark_owner(struct policy_owner *o, const struct policy_target *t)
 	case TARGET_ANY:
 		break;
 	case TARGET_V4:
+		ASSERT(bits >= V4_BITS);
 		o->prefixes_v4 |= (uint64_t)1 << (bits - V4_BITS);
 		break;
 	case TARGET_V6:

@@ -86,7 +86,7 @@ asks_new(struct asks **out, struct rpc_client *auth, struct rpc_client *decide,
 	struct asks *a = xcalloc(1, sizeof(*a));
 
 	list_init(&a->out);
-	a->pending = pool_new(sizeof(struct pending), CALLS_MAX * 2);
+	a->pending = pool_new(sizeof(struct pending), (size_t)CALLS_MAX * 2);
 	if (rpc_desk_new(&a->auth, auth, mailbox, CALLS_MAX, err) != 0 ||
 	    rpc_desk_new(&a->decide, decide, mailbox, CALLS_MAX, err) != 0) {
 		asks_free(&a);

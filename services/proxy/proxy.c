@@ -122,15 +122,16 @@ static int
 bind_all(struct proxy *p, struct err *err)
 {
 	const struct proxy_config *cfg = &p->settings->proxy;
-	unsigned n = p->n_workers * p->n_listen;
+	unsigned n_listen = p->n_listen, n = p->n_workers * n_listen;
 
+	ASSERT(n_listen > 0);
 	p->listeners = xcalloc(n, sizeof(*p->listeners));
 	memset(p->listeners, 0xff, n * sizeof(*p->listeners));
-	for (unsigned l = 0; l < p->n_listen; l++)
+	for (unsigned l = 0; l < n_listen; l++)
 		if (sock_probe(&cfg->listen.v[l], err) != 0)
 			return err_prefix(err, "proxy.listen");
 	for (unsigned i = 0; i < n; i++) {
-		int fd = sock_listen(&cfg->listen.v[i % p->n_listen],
+		int fd = sock_listen(&cfg->listen.v[i % n_listen],
 		    p->n_workers > 1, BACKLOG, err);
 
 		if (fd < 0)
@@ -267,7 +268,7 @@ start_workers(struct proxy *p, struct err *err)
 {
 	p->workers = xcalloc(p->n_workers, sizeof(struct worker *));
 	for (unsigned i = 0; i < p->n_workers; i++) {
-		int *fds = &p->listeners[i * p->n_listen];
+		int *fds = &p->listeners[(size_t)i * p->n_listen];
 
 		if (worker_new(&p->workers[i], p, i, fds, err) != 0)
 			return -1;

@@ -453,6 +453,7 @@ query_wait(struct resolve_query *q, struct flight *f)
 	list_push(&f->resolver->waiting, &q->by_deadline);
 	if (f->pending > 0)
 		return q;
+	/* cppcheck-suppress autoVariables; taken back before the return */
 	q->ended = &ended;
 	flight_start(f);
 	if (ended)

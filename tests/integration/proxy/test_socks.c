@@ -227,6 +227,7 @@ test_only_permitted_addresses(void **state)
 	only4 = r->target;
 	only6 = r->target6;
 	talk(fd, rig_accept(first_is_v4 ? only4 : only6));
+	/* cppcheck-suppress nullPointer; gnu.cfg wants an address to fill */
 	assert_int_equal(accept4(first_is_v4 ? only6 : only4, NULL, NULL,
 	    SOCK_NONBLOCK), -1);
 	expect_closed(r, "client_closed", STATUS_CLOSED);

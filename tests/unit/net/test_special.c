@@ -31,6 +31,7 @@ expect(const struct addr *a, const char *name)
 
 	addr_format(text, a);
 	if ((got == NULL) != (name == NULL) ||
+	    /* cppcheck-suppress nullPointer; both are or neither */
 	    (got != NULL && strcmp(got, name) != 0))
 		fail_msg("%s: '%s', not '%s'", text, got ? got : "open",
 		    name ? name : "open");
