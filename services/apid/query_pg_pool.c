@@ -103,8 +103,7 @@ query_pg_pool_free(struct query_pg_pool **pp)
  */
 const char query_pg_settings[] =
     "SET enable_sort = off; SET enable_incremental_sort = off;"
-    "SET enable_bitmapscan = off; SET plan_cache_mode = force_custom_plan;"
-    "SET statement_timeout = 3000";
+    "SET plan_cache_mode = force_custom_plan; SET statement_timeout = 3000";
 
 static const struct pg_statement schema_sql = { NULL,
 	"SELECT coalesce(max(number), 0)::int8 FROM"

@@ -57,6 +57,20 @@ sql_uid(sqlite3_context *c, int n, sqlite3_value **v)
 }
 
 static void
+sql_id_of(sqlite3_context *c, int n, sqlite3_value **v)
+{
+	uint64_t us = (uint64_t)sqlite3_value_int64(v[0]);
+	uint64_t number = (uint64_t)sqlite3_value_int64(v[1]);
+	uint8_t raw[16];
+	struct writer w = writer_on(raw, sizeof(raw));
+
+	(void)n;
+	writer_u64(&w, us / 1000 << 16 | 0x7000);
+	writer_u64(&w, UINT64_C(0x8000) << 48 | number);
+	sqlite3_result_blob(c, raw, 16, SQLITE_TRANSIENT);
+}
+
+static void
 sql_ip(sqlite3_context *c, int n, sqlite3_value **v)
 {
 	struct addr a;
@@ -102,7 +116,7 @@ add_functions(sqlite3 *db)
 		{ "us", 1, sql_same }, { "flag", 1, sql_same },
 		{ "later", 2, sql_later }, { "hour_of", 1, sql_hour_of },
 		{ "uid", 1, sql_uid }, { "newid", 0, sql_newid },
-		{ "ip", 1, sql_ip }, { "ip_text", 1, sql_ip_text },
+		{ "id_of", 2, sql_id_of }, { "ip", 1, sql_ip }, { "ip_text", 1, sql_ip_text },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(functions); i++)
@@ -465,11 +479,18 @@ base_add_ended(struct base *b, unsigned from, unsigned to)
 	base_run(b, "BEGIN");
 	add_rows(b, from, to, "INSERT INTO session (" COMMON "," ENDED ")",
 	    add_ended);
+	base_sum(b);
+	base_run(b, "COMMIT");
+}
+
+void
+base_sum(struct base *b)
+{
 	base_run(b, "%s", "DELETE FROM rollup_hour;" ROLLUP("0", "''")
 	    ROLLUP("1", "username")
 	    ROLLUP("2", "coalesce(dest_host, ip_text(dest_ip))")
 	    ROLLUP("4", "close_reason")
-	    ROLLUP("5", "CASE WHEN status <> 3 THEN '5' END") "COMMIT");
+	    ROLLUP("5", "CASE WHEN status <> 3 THEN '5' END"));
 }
 
 void

@@ -6,9 +6,9 @@
  * It is a file of SQLite, or, where $SALLYPORT_TEST_PG names a server of
  * PostgreSQL (with_postgres.py), a database of its own there, which is read as
  * sallyport_reader. SQL of tests suits both by these functions: us(µs) and
- * later(time, µs) give a time, hour_of(time) its hour, uid('hex') and newid()
- * an id, ip('text') an address, ip_text(address) its text, flag(0 or 1) a
- * truth.
+ * later(time, µs) give a time, hour_of(time) its hour, uid('hex'), newid() and
+ * id_of(µs, n) an id, the last one of that time, ip('text') an address,
+ * ip_text(address) its text, flag(0 or 1) a truth.
  */
 #ifndef TESTS_APID_HELPER_H
 #define TESTS_APID_HELPER_H
@@ -59,6 +59,8 @@ struct seed {
 struct seed seed_of(unsigned n);
 /* Rows from..to-1 as ended sessions, with their rollups. */
 void base_add_ended(struct base *b, unsigned from, unsigned to);
+/* Makes the rollups of all that ended anew. */
+void base_sum(struct base *b);
 /* The same as running ones, of a stream heard at SEED_NOW_US. */
 void base_add_active(struct base *b, unsigned from, unsigned to);
 #define BASE_ROLLUP                                                         \
