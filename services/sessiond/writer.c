@@ -19,15 +19,16 @@
 #include "sessiond/metrics.h"
 #include "sessiond/retention.h"
 
-#define GROUP_BYTES        ((size_t)8 * 1024 * 1024)
-#define GROUP_BATCHES      4096
-#define PAUSE_FIRST_MS     50
-#define PAUSE_MAX_MS       5000
-#define STREAMS_COUNTED_MS 5000
-#define BUSY_ROUND_MS      30000 /* until retention tries again */
-#define REPEAT_MS          60000 /* until a failure that lasts is told again */
-#define LAST_WAIT_MS       1500  /* of writer_stop for the database */
-#define IDLE_MS            1000
+#define GROUP_BYTES    ((size_t)8 * 1024 * 1024)
+#define GROUP_BATCHES  4096
+#define PAUSE_FIRST_MS 50
+#define PAUSE_MAX_MS   5000
+#define LOOK_MS        5000  /* at a database that works */
+#define LOOK_AGAIN_MS  1000  /* at one that fails */
+#define BUSY_ROUND_MS  30000 /* until retention tries again */
+#define REPEAT_MS      60000 /* until a failure that lasts is told again */
+#define LAST_WAIT_MS   1500  /* of writer_stop for the database */
+#define IDLE_MS        1000
 
 struct item {
 	struct list link;
@@ -47,7 +48,7 @@ struct writer {
 	/* maintenance */
 	bool round;      /* a round of retention is under way */
 	bool round_busy; /* it left something to be tried soon */
-	uint64_t next_round_ms, next_count_ms;
+	uint64_t next_round_ms, next_look_ms;
 	uint64_t stray; /* sessions outside of the days made for them */
 	/* health */
 	unsigned backend; /* label */
@@ -312,11 +313,12 @@ look(struct writer *w, uint64_t now)
 	uint64_t began = clock_mono_us();
 	enum store_result r;
 
-	if (now < w->next_count_ms)
+	if (now < w->next_look_ms)
 		return !w->failing;
 	r = count_streams(w);
 	note_result(w, DB_LOOK, r, began);
-	w->next_count_ms = clock_mono_ms() + STREAMS_COUNTED_MS;
+	w->next_look_ms =
+	    clock_mono_ms() + (r == STORE_OK ? LOOK_MS : LOOK_AGAIN_MS);
 	return r == STORE_OK;
 }
 
@@ -348,38 +350,48 @@ look_ahead(struct writer *w)
 	return STORE_OK;
 }
 
+/* Readers are in the way: no failure of the database, but to be tried soon. */
+static enum store_result
+defer(struct writer *w)
+{
+	w->round_busy = true;
+	metrics_add(w->cells, M_db_errors_total, STORE_BUSY - 1, 1);
+	log_info(NULL, "maintenance_deferred",
+	    log_str("reason", w->store->ops->message(w->store)));
+	return STORE_OK;
+}
+
+static enum store_result
+begin_round(struct writer *w)
+{
+	enum store_result r;
+
+	retention_start(&w->retention);
+	w->round_busy = false;
+	w->round = true;
+	r = look_ahead(w);
+	return r == STORE_BUSY ? defer(w) : r;
+}
+
 /* Begins a round of maintenance, or goes on with it by a slice. */
 static enum store_result
 round_step(struct writer *w, const struct writer_limits *l,
     enum db_operation *op, bool *more)
 {
-	enum store_result r = STORE_OK;
+	enum store_result r = w->round ? STORE_OK : begin_round(w);
 	uint64_t dropped = 0;
 
 	*op = DB_RETENTION;
 	*more = true;
-	if (!w->round) {
-		retention_start(&w->retention);
-		w->round_busy = false;
-		w->round = true;
-		r = look_ahead(w);
-	}
-	if (r == STORE_OK || r == STORE_BUSY) {
-		w->round_busy |= r == STORE_BUSY;
-		w->retention.session_days = l->retention_days;
-		w->retention.rollup_days = l->rollup_days;
-		r = retention_step(
-		    &w->retention, w->store, clock_wall_us(), more, &dropped);
-		metrics_add(w->cells, M_db_retention_dropped_total, 0, dropped);
-	}
-	if (r == STORE_BUSY) {
-		/* Readers are in the way: no failure of the database. */
-		w->round_busy = true;
-		metrics_add(w->cells, M_db_errors_total, r - 1, 1);
-		log_info(NULL, "retention_deferred",
-		    log_str("reason", w->store->ops->message(w->store)));
-		r = STORE_OK;
-	}
+	if (r != STORE_OK)
+		return r;
+	w->retention.session_days = l->retention_days;
+	w->retention.rollup_days = l->rollup_days;
+	r = retention_step(
+	    &w->retention, w->store, clock_wall_us(), more, &dropped);
+	metrics_add(w->cells, M_db_retention_dropped_total, 0, dropped);
+	if (r == STORE_BUSY)
+		r = defer(w);
 	if (r == STORE_OK && !*more) {
 		*op = DB_LOST;
 		r = close_lost(w, l, more);

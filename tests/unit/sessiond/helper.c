@@ -365,6 +365,12 @@ poisoned(struct store *s, struct store_session *const *rows, size_t n)
 static enum store_result
 f_begin(struct store *s)
 {
+	const atomic_bool *hang = faulty_of(s)->hang;
+
+	while (hang != NULL && !atomic_load(hang))
+		usleep(1000);
+	if (hang != NULL)
+		return STORE_AWAY;
 	return PASS(s, begin);
 }
 

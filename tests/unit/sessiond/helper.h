@@ -76,7 +76,8 @@ struct bytes message_of(const struct id *stream, const char *proxy,
 /*
  * A store that passes everything on to another, but fails: the call number
  * `fail_at` (1 is the next) with `fail_with`, `fail_times` in a row, and as
- * poison whatever has the user `poison`.
+ * poison whatever has the user `poison`. With `hang` it is a server that stands
+ * still until it is given up.
  */
 struct faulty {
 	struct store store;
@@ -85,6 +86,7 @@ struct faulty {
 	unsigned fail_at, fail_times;
 	enum store_result fail_with;
 	const char *poison;
+	const atomic_bool *hang; /* begin waits for it, then fails */
 	unsigned calls, commits;
 };
 void faulty_init(struct faulty *f, struct store *inner);

@@ -26,6 +26,7 @@ struct bench {
 	pthread_mutex_t lock;
 	pthread_cond_t said;
 	unsigned bad, good;
+	atomic_bool give_up;
 	char why[128];
 };
 
@@ -72,7 +73,8 @@ start(struct bench *t, const struct writer_limits *l, size_t queue)
 	struct writer_options o = { .metrics = t->metrics,
 		.queue_bytes = queue,
 		.on_health = on_health,
-		.arg = t };
+		.arg = t,
+		.give_up = &t->give_up };
 	struct err err;
 
 	assert_int_equal(
@@ -265,6 +267,67 @@ test_stop_while_failing(void **state)
 	assert_int_equal(sessions(t), 0);
 }
 
+/* A database that stands still is waited for, but not for ever. */
+static void
+test_stop_while_hanging(void **state)
+{
+	struct bench *t = *state;
+	uint64_t began;
+
+	t->faulty.hang = &t->give_up;
+	start(t, &eager, 1 << 20);
+	assert_int_equal(offer(t, 1, 1, body_close(1, 1, 5)), WRITER_TAKEN);
+	began = clock_mono_ms();
+	writer_stop(&t->writer);
+	assert_true(atomic_load(&t->give_up));
+	assert_in_range(clock_mono_ms() - began, 1000, 2900);
+	assert_int_equal(sessions(t), 0);
+}
+
+/* Away when it was opened: not ready from the first moment on. */
+static void
+test_away_at_the_start(void **state)
+{
+	struct bench *t = *state;
+
+	t->faulty.store.away = true;
+	start(t, &eager, 1 << 20);
+	assert_int_equal(t->bad, 1);
+	assert_string_equal(t->why, "a fault of the test");
+	wait_for(t, 1, 1); /* it is there by now */
+	assert_int_equal(offer(t, 1, 1, body_close(1, 1, 5)), WRITER_TAKEN);
+	writer_stop(&t->writer);
+	assert_int_equal(sessions(t), 1);
+}
+
+/* Nothing is to be stored, and yet it is noticed. */
+static void
+test_idle_database_is_watched(void **state)
+{
+	struct bench *t = *state;
+
+	t->faulty.fail_at = 1;
+	t->faulty.fail_with = STORE_AWAY;
+	start(t, &eager, 1 << 20);
+	wait_for(t, 1, 1);
+	assert_int_equal(
+	    metrics_value(t->metrics, M_db_errors_total, STORE_AWAY - 1), 1);
+}
+
+static void
+test_busy_maintenance_is_no_failure(void **state)
+{
+	struct bench *t = *state;
+
+	t->faulty.fail_at = 4; /* look_ahead */
+	t->faulty.fail_with = STORE_BUSY;
+	start(t, &eager, 1 << 20);
+	while (metrics_value(t->metrics, M_db_errors_total, STORE_BUSY - 1) < 1)
+		sched_yield();
+	writer_stop(&t->writer);
+	assert_int_equal(t->bad, 0);
+}
+
 static void
 test_retention_runs(void **state)
 {
@@ -329,6 +392,10 @@ main(void)
 		T(malformed),
 		T(heals),
 		T(stop_while_failing),
+		T(stop_while_hanging),
+		T(away_at_the_start),
+		T(idle_database_is_watched),
+		T(busy_maintenance_is_no_failure),
 		T(retention_runs),
 		T(lost_streams_are_closed),
 	};
