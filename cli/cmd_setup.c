@@ -116,6 +116,7 @@ draw(char out[static SECRET_MAX], const char *prefix, size_t n)
 
 	ASSERT(n <= sizeof(bytes) && len + HEX_SIZE(n) <= SECRET_MAX);
 	random_bytes(bytes, n);
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): hex does */
 	memcpy(out, prefix, len);
 	hex(out + len, bytes, n);
 	secret_wipe(bytes, sizeof(bytes));
@@ -133,10 +134,9 @@ make_secret(struct setup *s, size_t i)
 	if (found == 0)
 		draw(secret, secrets[i].prefix, secrets[i].bytes);
 	if (found >= 0) {
-		struct str text;
+		struct str text = { secret, strlen(secret) + 1 };
 
-		strcat(secret, "\n");
-		text = str_from(secret);
+		secret[text.len - 1] = '\n';
 		rc = make_file(s, file, text);
 		if (rc == 0 && twin != NULL)
 			rc = make_file(s, twin, text);

@@ -126,11 +126,9 @@ publish(char *temporary, const char *path, const char *dir, struct str text,
 
 	if (fd < 0)
 		return (enum setup_file)fail(dir, err);
-	if (!write_all(fd, text))
-		(void)err_sys(err, "%s", path);
-	else if (link(temporary, path) == 0)
+	if (write_all(fd, text) && link(temporary, path) == 0)
 		made = SETUP_FILE_MADE;
-	else if (errno == EEXIST)
+	else if (errno == EEXIST)	/* as only link says */
 		made = SETUP_FILE_KEPT;
 	else
 		(void)err_sys(err, "%s", path);

@@ -131,6 +131,7 @@ get(const uint64_t *cell)
 	return __atomic_load_n(cell, __ATOMIC_RELAXED);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): it is written */
 static void
 set(uint64_t *cell, uint64_t v)
 {
@@ -328,6 +329,7 @@ show_name(struct bytes *out, const struct metrics *m,
 	unsigned inner = count_values(l, 1);
 	bool bare = component == NULL;
 
+	ASSERT(inner > 0);
 	bytes_fmt(out, "%s_%s%s", m->namespace, d->name, suffix);
 	if (component != NULL)
 		show_label(out, true, "component", component);
