@@ -145,8 +145,7 @@ test_plans(void **state)
 		"rollup_add('{}')",
 		"active_end('{}', '{}')",
 		"stream_get('{}')",
-		"active_each('00000000-0000-0000-0000-000000000000',"
-		" '00000000-0000-0000-0000-000000000000')",
+		"active_each(gen_random_uuid(), gen_random_uuid())",
 	};
 	struct store_session row = row_of(1), *rows[] = { &row };
 	struct store_rollup sum = { .sessions = 1 };
