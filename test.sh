@@ -154,7 +154,7 @@ unit | integration | meta | fuzz-replay)
         meson_suites "$base" "$1"
     ;;
 -h | --help)
-    sed -n '4,14s/^# \{0,1\}//p' "$0"
+    sed -n '4,${/^#/!q;s/^# \{0,1\}//p}' "$0"
     exit 0
     ;;
 *)
