@@ -68,6 +68,7 @@ def suite(engine):
         start = time.monotonic()
         compose.up()
         compose.took = time.monotonic() - start
+        compose.load = os.getloadavg()[0] / os.cpu_count()
         compose.healthy("echo")
         yield compose
     finally:

@@ -123,7 +123,9 @@ def main():
         try:
             engine.start()
         except RuntimeError as error:
-            print("dockerd does not start:", str(error).splitlines()[-1])
+            # Its last words, which may be two lines, without the log before.
+            why = str(error).rpartition("failed to start daemon: ")[2]
+            print("dockerd does not start:", " ".join(why.split())[:300])
             return NO_ENGINE
         finally:
             engine.stop()

@@ -2,6 +2,7 @@
 """A clone and `docker-compose up`: how long it takes, and what one gets."""
 import itertools
 import json
+import re
 import subprocess
 
 import pytest
@@ -10,7 +11,7 @@ from compose import DAEMONS, ONCE, Compose, note, wait_for
 from conftest import WORLD
 
 PROFILES = ("demo", "observability", "cli")
-COLD_START = 15    # seconds, from nothing to all healthy
+COLD_START = 15    # seconds, on a machine that has nothing else to do
 
 
 @pytest.mark.parametrize("profiles", [
@@ -23,8 +24,9 @@ def test_the_file_is_valid_with_profiles(engine, profiles):
 def test_cold_start_is_quick(suite):
     """From nothing but the images, fresh volumes, to all healthy."""
     assert all(suite.health(s) == "healthy" for s in ("db", *DAEMONS))
-    note(f"cold start: all healthy after {suite.took:.1f} s")
-    assert suite.took <= COLD_START, suite.say()
+    note(f"cold start: all healthy after {suite.took:.1f} s, "
+         f"with {suite.load:.1f} tasks a core")
+    assert suite.took <= COLD_START * max(1, suite.load), suite.say()
 
 
 def test_one_shots_ended_well_and_say_how_to_try_it(suite, client):
@@ -211,6 +213,27 @@ def test_sallyctl_in_its_container(suite, client):
         return "(2)" in answer.stderr
 
     wait_for("authd to see eve", refused_by_policy)
+
+
+# ---- profile observability --------------------------------------------------
+
+
+def test_prometheus_scrapes_every_daemon(suite, engine):
+    """Grafana is in no Debian release: of it only the file is parsed."""
+    watched = Compose(engine, suite.project, ["observability"])
+    watched("up", "-d", "--no-build", "--no-deps", "prometheus")
+    try:
+        watched.healthy("prometheus")
+
+        def up():
+            done = engine.docker(
+                "exec", watched.id("prometheus"), "promtool", "query", "instant",
+                "http://127.0.0.1:9090", 'up{job=~"sallyport.*"} == 1', check=False)
+            return set(re.findall(r'service="(\w+)"', done.stdout))
+
+        wait_for("every target", lambda: up() == {*DAEMONS, "fleet"})
+    finally:
+        watched("rm", "-s", "-f", "prometheus")
 
 
 def test_a_second_up_changes_nothing(suite, client):

@@ -9,6 +9,7 @@ from compose import DAEMONS, Compose, note, wait_for
 from test_2_failures import gaps, settled, stored
 from traffic import Traffic, exactly_once
 
+LAST_WORDS = 20    # sessions that a proxy may end with and not get told
 LONGEST_OUTAGE = {"acld": 10, "proxy": 30}    # seconds; the others: none
 
 
@@ -55,21 +56,23 @@ def test_an_upgrade_under_traffic(suite, client, newer, service):
         wait_for("traffic again", traffic.more(50))
         back = time.time()
     pause = longest_pause([at for _, at in traffic.done])
-    missing, _ = exactly_once(suite, traffic)
-    note(f"{service}: longest pause {pause:.1f} s, {len(traffic.failed)} failed")
     assert pause < LONGEST_OUTAGE.get(service, 1)
     assert before <= stored(suite)
+    # Until the proxy keeps a journal, what it publishes while sessiond is away
+    # is lost and told (audit_gap), and what it publishes as it ends may be
+    # lost with it, untold. Before and after, nothing is.
+    settled(suite, traffic, since=back - 0.5)
+    settled(suite, traffic, until=until)
+    missing, doubled = exactly_once(suite, traffic)
+    told = gaps(suite) - gaps_before
+    note(f"{service} upgraded: longest pause {pause:.1f} s, "
+         f"{len(traffic.failed)} of {len(traffic.done)} sessions failed, "
+         f"{len(missing)} rows missing in {told} gaps")
+    assert doubled == []
     if service == "sessiond":
-        assert traffic.failed == []
-        settled(suite, traffic, since=back - 0.5)
-        settled(suite, traffic, until=until)
-        missing, doubled = exactly_once(suite, traffic)
-        assert doubled == []
-        # None yet keeps what is published while it is away: it is told.
-        assert not missing or gaps(suite) > gaps_before
-        note(f"{len(missing)} rows missing, {gaps(suite) - gaps_before} gaps")
+        assert traffic.failed == [] and bool(missing) <= bool(told)
     else:
-        settled(suite, traffic)
+        assert len(missing) <= {"acld": 0, "proxy": LAST_WORDS}[service], missing
 
 
 def test_a_proxy_that_is_upgraded_lets_its_sessions_finish(suite, client, newer):

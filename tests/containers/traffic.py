@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Sessions one after the other on some threads, each remembered by its port."""
+import collections
 import threading
 import time
 
@@ -17,6 +18,7 @@ class Traffic:
         self.threads = [threading.Thread(target=self.work) for _ in range(threads)]
 
     def __enter__(self):
+        self.start = time.time()
         for t in self.threads:
             t.start()
         return self
@@ -50,11 +52,10 @@ class Traffic:
 
 def exactly_once(compose, traffic, since=0.0, until=float("inf")):
     """(missing, doubled) source ports of the sessions that ended in between,
-    as PostgreSQL has them."""
-    ports = [int(p) for (p,) in compose.psql(
-        "SELECT source_port FROM sallyport.session WHERE status = 1")]
-    wanted = [p for p, at in traffic.done if since <= at <= until]
-    missing = sorted(p for p in set(wanted) if p not in ports)
-    doubled = sorted(p for p in set(ports) if ports.count(p) > max(
-        1, sum(q == p for q, _ in traffic.done)))
-    return missing, doubled
+    as PostgreSQL has them. A port may be used again by a later session."""
+    rows = collections.Counter(int(p) for (p,) in compose.psql(
+        "SELECT source_port FROM sallyport.session WHERE status = 1"
+        f" AND started_at >= to_timestamp({traffic.start})"))
+    done = collections.Counter(p for p, _ in traffic.done)
+    wanted = collections.Counter(p for p, at in traffic.done if since <= at <= until)
+    return sorted(wanted - rows), sorted(p for p in rows if rows[p] > max(1, done[p]))
