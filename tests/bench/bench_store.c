@@ -424,6 +424,20 @@ show(const struct way *w, const struct way *least, size_t a_commit)
 }
 
 static void
+remove_database(const char *dir)
+{
+	static const char *const ends[] = { "", "-wal", "-shm", "-writer" };
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		char *path = xasprintf("%s/sallyport.db%s", dir, ends[i]);
+
+		unlink(path);
+		free(path);
+	}
+	rmdir(dir);
+}
+
+static void
 run(unsigned long rows, size_t n, const char *dir)
 {
 	const char *server = getenv("SALLYPORT_TEST_PG");
@@ -454,6 +468,7 @@ run(unsigned long rows, size_t n, const char *dir)
 		close_way(&pg);
 		close_way(&least);
 	}
+	remove_database(own);
 	free(own);
 }
 
