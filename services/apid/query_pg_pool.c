@@ -105,8 +105,10 @@ const char query_pg_settings[] =
     "SET enable_sort = off; SET enable_incremental_sort = off;"
     "SET plan_cache_mode = force_custom_plan; SET statement_timeout = 3000";
 
+/* The last migration, and the oldest release that can go on after all. */
 static const struct pg_statement schema_sql = { NULL,
-	"SELECT coalesce(max(number), 0)::int8 FROM"
+	"SELECT coalesce(max(number), 0)::int8,"
+	" coalesce(max(coalesce(works_with, number)), 0)::int8 FROM"
 	" sallyport.schema_migration" };
 
 static enum pg_status
@@ -118,6 +120,7 @@ read_schema(struct query_pg_connection *c)
 	if (r != PG_OK)
 		return r;
 	c->schema = rows.n == 1 ? (unsigned)pg_int(&rows, 0, 0) : 0;
+	c->works_with = rows.n == 1 ? (unsigned)pg_int(&rows, 0, 1) : 0;
 	pg_rows_fini(&rows);
 	return PG_OK;
 }
@@ -149,7 +152,8 @@ judge_schema(struct query_pg_connection *c, struct trial *t)
 		err_set(&t->why, "its schema %u is of an earlier release: "
 		    "run this release's sallyport-sessiond --migrate",
 		    c->schema);
-	} else if (c->schema > QUERY_PG_SCHEMA_LAST) {
+	} else if (c->schema > QUERY_PG_SCHEMA_LAST &&
+	    c->works_with > QUERY_PG_SCHEMA_LAST) {
 		err_set(&t->why, "its schema %u is of a later release, this "
 		    "one knows up to %u: upgrade sallyport-apid", c->schema,
 		    QUERY_PG_SCHEMA_LAST);

@@ -26,7 +26,9 @@ extern const char query_pg_settings[];
 /* The borrower's until it gives it back. */
 struct query_pg_connection {
 	struct pg *pg;
-	unsigned schema;	/* the highest migration, when it connected */
+	/* When it connected: the highest migration, and the oldest release
+	 * that can read what it left. */
+	unsigned schema, works_with;
 	bool fresh;		/* made for this borrower */
 	/* The pool's own. */
 	enum { POOL_EMPTY, POOL_IDLE, POOL_BUSY } state;

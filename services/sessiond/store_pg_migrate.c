@@ -49,7 +49,8 @@ look_back(
     struct pg *p, struct store_pg_migrate *m, unsigned *done, struct err *err)
 {
 	static const struct pg_statement st = {
-		.sql = "SELECT number, name, checksum FROM "
+		.sql = "SELECT number, name, checksum, "
+		       "coalesce(works_with, number) FROM "
 		       "sallyport.schema_migration ORDER BY number",
 	};
 	enum store_pg_schema s = SCHEMA_READY;
@@ -59,7 +60,8 @@ look_back(
 	if (r != PG_OK)
 		return failed(p, m, r, err);
 	for (size_t i = 0; i < rows.n && s == SCHEMA_READY; i++) {
-		int64_t n = pg_int(&rows, i, 0);
+		int64_t n = pg_int(&rows, i, 0), since = pg_int(&rows, i, 3);
+		struct store_migration row;
 		char name[64], sum[80];
 
 		/* What is cut differs from ours. */
@@ -67,8 +69,14 @@ look_back(
 		    !str_copy(sum, sizeof(sum), pg_str(&rows, i, 2)) ||
 		    n <= 0 || n > 9999)
 			n = 0;
-		if (store_migration_known(
-			m->list, (unsigned)n, name, sum, err) < 0)
+		row = (struct store_migration){
+			.number = (unsigned)n,
+			.works_with = since > 0 && since <= n ? (unsigned)since
+							      : (unsigned)n,
+			.name = name,
+			.checksum = sum,
+		};
+		if (store_migration_known(m->list, &row, err) < 0)
 			s = SCHEMA_FOREIGN;
 		*done = (unsigned)n;
 	}
@@ -161,7 +169,8 @@ prepare_schema(struct pg *p, const struct sight *s)
 		r = pg_exec(p, "CREATE TABLE sallyport.schema_migration ("
 			       " number integer PRIMARY KEY,"
 			       " name text NOT NULL, checksum text NOT NULL,"
-			       " applied_at timestamptz NOT NULL)");
+			       " applied_at timestamptz NOT NULL,"
+			       " works_with integer)");
 	return r;
 }
 
@@ -170,7 +179,7 @@ apply(struct pg *p, const struct store_migration *m)
 {
 	static const struct pg_statement note = {
 		.sql = "INSERT INTO sallyport.schema_migration "
-		       "VALUES ($1::int4, $2::text, $3::text, now())",
+		       "VALUES ($1::int4, $2::text, $3::text, now(), $4::int4)",
 	};
 	struct pg_params params = { 0 };
 	enum pg_status r = pg_exec(p, m->sql);
@@ -180,6 +189,7 @@ apply(struct pg *p, const struct store_migration *m)
 	pg_put_int4(&params, (int32_t)m->number);
 	pg_put_str(&params, str_from(m->name));
 	pg_put_str(&params, str_from(m->checksum));
+	pg_put_int4(&params, (int32_t)m->works_with);
 	r = pg_query(p, &note, &params, NULL);
 	pg_params_fini(&params);
 	return r;
@@ -218,7 +228,7 @@ step(struct pg *p, struct store_pg_migrate *m, struct sight *now,
 		}
 		now->done++;
 	}
-	if (r == PG_OK && now->done == last)
+	if (r == PG_OK && now->done >= last)
 		r = settle(p);
 	return r == PG_OK ? SCHEMA_READY : failed(p, m, r, err);
 }
@@ -263,7 +273,7 @@ store_pg_migrate(struct pg *p, struct store_pg_migrate *m, struct err *err)
 			     "default_transaction_read_only is on");
 		return SCHEMA_FAILED;
 	}
-	if (m->look || (now.done == last && !m->always))
+	if (m->look || (now.done >= last && !m->always))
 		return SCHEMA_READY;
 	do {
 		s = advance(p, m, &now, err);

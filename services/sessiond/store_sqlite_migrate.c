@@ -63,7 +63,7 @@ look_back(sqlite3 *db, const struct store_migration *list, unsigned *done,
 
 	*done = 0;
 	if (sqlite3_prepare_v2(db,
-		"SELECT number, name, checksum FROM "
+		"SELECT number, name, checksum, works_with FROM "
 		"schema_migration ORDER BY number",
 		-1, &st, NULL) != SQLITE_OK)
 		return fail(db, err);
@@ -71,11 +71,17 @@ look_back(sqlite3 *db, const struct store_migration *list, unsigned *done,
 		const char *name = (const char *)sqlite3_column_text(st, 1);
 		const char *sum = (const char *)sqlite3_column_text(st, 2);
 		sqlite3_int64 n = sqlite3_column_int64(st, 0);
+		sqlite3_int64 since = sqlite3_column_int64(st, 3);
+		struct store_migration row = {
+			.number = n > 0 && n < 10000 ? (unsigned)n : 0,
+			.name = name != NULL ? name : "?",
+			.checksum = sum != NULL ? sum : "",
+		};
 
-		result = store_migration_known(list,
-		    n > 0 && n < 10000 ? (unsigned)n : 0,
-		    name != NULL ? name : "?", sum != NULL ? sum : "", err);
-		*done = (unsigned)n;
+		row.works_with =
+		    since > 0 && since <= n ? (unsigned)since : row.number;
+		result = store_migration_known(list, &row, err);
+		*done = row.number;
 	}
 	if (result == 0 && r != SQLITE_DONE)
 		result = fail(db, err);
@@ -91,13 +97,14 @@ note(sqlite3 *db, const struct store_migration *m, struct err *err)
 
 	if (sqlite3_prepare_v2(db,
 		"INSERT INTO schema_migration (number, "
-		"name, checksum, applied_at) VALUES (?, ?, ?, ?)",
+		"name, checksum, applied_at, works_with) VALUES (?, ?, ?, ?, ?)",
 		-1, &st, NULL) != SQLITE_OK)
 		return fail(db, err);
 	sqlite3_bind_int64(st, 1, m->number);
 	sqlite3_bind_text(st, 2, m->name, -1, SQLITE_STATIC);
 	sqlite3_bind_text(st, 3, m->checksum, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 4, (sqlite3_int64)clock_wall_us());
+	sqlite3_bind_int64(st, 5, m->works_with);
 	r = sqlite3_step(st);
 	sqlite3_finalize(st);
 	return r == SQLITE_DONE ? 0 : fail(db, err);
@@ -126,7 +133,8 @@ prepare_file(sqlite3 *db, struct err *err)
 	    "BEGIN IMMEDIATE;"
 	    "CREATE TABLE schema_migration (number INTEGER PRIMARY KEY,"
 	    " name TEXT NOT NULL, checksum TEXT NOT NULL,"
-	    " applied_at INTEGER NOT NULL) STRICT;"
+	    " applied_at INTEGER NOT NULL,"
+	    " works_with INTEGER) STRICT;"
 	    "PRAGMA application_id = %d;"
 	    "COMMIT",
 	    APPLICATION_ID);

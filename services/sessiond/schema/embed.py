@@ -3,9 +3,13 @@
 """Turns numbered .sql files into a C array of migrations.
 
 usage: embed.py OUT ARRAY FILE...    (the files in the order of their numbers)
+
+A line "-- works-with: N" in a file says that a release whose last migration is
+N can use the database that it makes; without it only its own release can.
 """
 import hashlib
 import pathlib
+import re
 import sys
 
 HEAD = """/* SPDX-License-Identifier: MIT */
@@ -34,9 +38,14 @@ def main():
         if int(number) != want:
             sys.exit(f"{path}: expected number {want}")
         data = path.read_bytes()
-        rows.append('\t{ %d, "%s", "%s",\n%s },\n' % (
-            want, name, hashlib.sha256(data).hexdigest(),
-            literal(data.decode("utf-8"))))
+        text = data.decode("utf-8")
+        since = re.search(r"^-- works-with: (\d+)$", text, re.M)
+        since = int(since[1]) if since else want
+        if not 0 < since <= want:
+            sys.exit(f"{path}: works-with is a number from 1 to {want}")
+        rows.append('\t{ %d, %d, "%s", "%s",\n%s },\n' % (
+            want, since, name, hashlib.sha256(data).hexdigest(),
+            literal(text)))
     tail = "\t{ 0 },\n};\n"
     pathlib.Path(out).write_text(HEAD % array + "".join(rows) + tail)
 

@@ -395,7 +395,7 @@ test_cannot_start(void **state)
 	assert_int_equal(sqlite3_open(r->base.path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db,
 			     "INSERT INTO schema_migration "
-			     "VALUES (99, 'future', 'x', 0)",
+			     "VALUES (99, 'future', 'x', 0, 99)",
 			     NULL, NULL, NULL),
 	    SQLITE_OK);
 	sqlite3_close(db);

@@ -35,14 +35,14 @@ static void
 make_lists(void)
 {
 	const struct store_migration first = store_pg_migrations[0];
-	const struct store_migration two = { 2, "two", "bb",
+	const struct store_migration two = { 2, 2, "two", "bb",
 		"CREATE TABLE sallyport.t (x int)" };
 
 	plus_one[0] = plus_two[0] = broken[0] = changed[0] = first;
 	plus_one[1] = plus_two[1] = two;
-	plus_two[2] = (struct store_migration){ 3, "three", "cc",
+	plus_two[2] = (struct store_migration){ 3, 3, "three", "cc",
 		"INSERT INTO sallyport.t VALUES (1)" };
-	broken[1] = (struct store_migration){ 2, "two", "bb",
+	broken[1] = (struct store_migration){ 2, 2, "two", "bb",
 		"CREATE TABLE sallyport.u (x int);"
 		"INSERT INTO sallyport.nothing VALUES (1)" };
 	changed[0].checksum = "dd";
@@ -167,6 +167,13 @@ test_foreign(void **state)
 	    super, store_pg_migrations, SCHEMA_FOREIGN, "another program");
 	pg_base_exec(super, "DROP SCHEMA sallyport CASCADE");
 	pg_base_migrate(super, plus_one, SCHEMA_READY, NULL);
+	pg_base_migrate(super, store_pg_migrations, SCHEMA_FOREIGN,
+	    "later release (migration 2, this one knows 1)");
+	pg_base_exec(super, "UPDATE sallyport.schema_migration "
+			    "SET works_with = 1 WHERE number = 2");
+	pg_base_migrate(super, store_pg_migrations, SCHEMA_READY, NULL);
+	pg_base_exec(super, "UPDATE sallyport.schema_migration "
+			    "SET works_with = NULL WHERE number = 2");
 	pg_base_migrate(super, store_pg_migrations, SCHEMA_FOREIGN,
 	    "later release (migration 2, this one knows 1)");
 	pg_base_migrate(super, changed, SCHEMA_FOREIGN,

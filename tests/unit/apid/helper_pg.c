@@ -120,7 +120,7 @@ make_template(PGconn *super)
 	run(pg, "CREATE SCHEMA sallyport; CREATE TABLE"
 	    " sallyport.schema_migration (number integer PRIMARY KEY,"
 	    " name text NOT NULL, checksum text NOT NULL,"
-	    " applied_at timestamptz NOT NULL)");
+	    " applied_at timestamptz NOT NULL, works_with integer)");
 	for (unsigned i = 0; schema_files[i] != NULL; i++) {
 		apply_schema(pg, schema_files[i]);
 		snprintf(sql, sizeof(sql), "INSERT INTO"

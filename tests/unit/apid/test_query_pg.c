@@ -330,6 +330,20 @@ a_schema_that_is_not_ours_is_told(void **state)
 	query_free(&q);
 }
 
+/* One that a later release made so that this one can go on. */
+static void
+a_later_schema_that_works_is_read(void **state)
+{
+	struct query *q = query_new(base.source);
+
+	(void)state;
+	base_run(&base, "INSERT INTO schema_migration VALUES"
+	    " (2, 'x', 'x', now(), 1)");
+	assert_int_equal(ask(q), QUERY_OK);
+	assert_int_equal(query_schema(q), 2);
+	query_free(&q);
+}
+
 /* What sessiond makes may come yet. */
 static void
 a_schema_that_is_missing_is_waited_for(void **state)
@@ -751,6 +765,7 @@ main(void)
 		TEST_ROWS(partitions_are_pruned),
 		TEST(the_reader_cannot_write),
 		TEST(a_schema_that_is_not_ours_is_told),
+		TEST(a_later_schema_that_works_is_read),
 		TEST(a_schema_that_is_missing_is_waited_for),
 		TEST(the_newest_schema_is_known),
 		TEST(who_is_refused_is_told_why),

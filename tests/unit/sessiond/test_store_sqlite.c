@@ -436,22 +436,29 @@ test_foreign_database(void **state)
 /* --- Migrations. --- */
 
 static const struct store_migration first[] = {
-	{ 1, "one", "aa", "CREATE TABLE t (a INTEGER) STRICT;" },
+	{ 1, 1, "one", "aa", "CREATE TABLE t (a INTEGER) STRICT;" },
 	{ 0 },
 };
 static const struct store_migration both[] = {
-	{ 1, "one", "aa", "CREATE TABLE t (a INTEGER) STRICT;" },
-	{ 2, "two", "bb",
+	{ 1, 1, "one", "aa", "CREATE TABLE t (a INTEGER) STRICT;" },
+	{ 2, 2, "two", "bb",
 	    "INSERT INTO t VALUES (7); ALTER TABLE t ADD b INTEGER;" },
 	{ 0 },
 };
+static const struct store_migration third[] = {
+	{ 1, 1, "one", "aa", "CREATE TABLE t (a INTEGER) STRICT;" },
+	{ 2, 2, "two", "bb",
+	    "INSERT INTO t VALUES (7); ALTER TABLE t ADD b INTEGER;" },
+	{ 3, 2, "three", "cc", "ALTER TABLE t ADD c INTEGER;" },
+	{ 0 },
+};
 static const struct store_migration changed[] = {
-	{ 1, "one", "ab", "CREATE TABLE t (a INTEGER) STRICT;" },
+	{ 1, 1, "one", "ab", "CREATE TABLE t (a INTEGER) STRICT;" },
 	{ 0 },
 };
 static const struct store_migration broken[] = {
-	{ 1, "one", "aa", "CREATE TABLE t (a INTEGER) STRICT;" },
-	{ 2, "two", "bb",
+	{ 1, 1, "one", "aa", "CREATE TABLE t (a INTEGER) STRICT;" },
+	{ 2, 2, "two", "bb",
 	    "INSERT INTO t VALUES (7); INSERT INTO nowhere "
 	    "VALUES (1);" },
 	{ 0 },
@@ -474,6 +481,9 @@ test_migrations(void **state)
 		{ both, false, NULL },
 		{ first, false, "later release (migration 2" },
 		{ first, true, "later release (migration 2" },
+		{ third, false, NULL },
+		{ both, false, NULL }, /* goes on after the third */
+		{ first, false, "later release (migration 2" },
 	};
 	sqlite3 *db;
 
@@ -493,7 +503,7 @@ test_migrations(void **state)
 	assert_string_equal(
 	    base_text(&base, "SELECT group_concat(number || "
 			     "name || checksum) FROM schema_migration"),
-	    "1oneaa,2twobb");
+	    "1oneaa,2twobb,3threecc");
 	sqlite3_close(db);
 }
 
