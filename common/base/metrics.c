@@ -131,7 +131,6 @@ get(const uint64_t *cell)
 	return __atomic_load_n(cell, __ATOMIC_RELAXED);
 }
 
-/* NOLINTNEXTLINE(readability-non-const-parameter): it is written */
 static void
 set(uint64_t *cell, uint64_t v)
 {

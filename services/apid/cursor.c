@@ -61,6 +61,7 @@ decode(uint8_t raw[static RAW_SIZE], struct str text)
 	if (text.len != CURSOR_TEXT_SIZE - 1)
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
+		/* NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
 		const char *at = memchr(alphabet, text.ptr[i], 64);
 
 		if (at == NULL)

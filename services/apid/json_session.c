@@ -82,6 +82,7 @@ show_seconds(const struct member *m, const struct query_session *s)
 {
 	uint64_t us = number(m, s);
 
+	/* NOLINTNEXTLINE(bugprone-integer-division): whole milliseconds */
 	return us != QUERY_NULL ? json_real((double)(us / 1000) / 1e3) :
 	    json_null();
 }

@@ -68,7 +68,7 @@ numbers(struct query_sqlite *q, const char *sql, uint64_t since, uint64_t *out,
 static enum query_result
 sum(struct query_sqlite *q, uint64_t since, struct query_sum *out)
 {
-	uint64_t e[9], a[6];
+	uint64_t e[9] = { 0 }, a[6] = { 0 };
 	enum query_result r = numbers(q, ended_sql, since, e, 9);
 
 	if (r == QUERY_OK)
@@ -189,7 +189,7 @@ query_sqlite_totals(struct query *base, uint64_t now_us,
 {
 	struct query_sqlite *q = query_sqlite_of(base);
 	enum query_result r = query_sqlite_begin(q);
-	uint64_t streams[3];
+	uint64_t streams[3] = { 0 };
 
 	if (r != QUERY_OK)
 		return r;
@@ -267,7 +267,7 @@ query_sqlite_users(struct query *base, uint64_t now_us, uint64_t *window_us,
     query_user_fn *fn, void *arg)
 {
 	struct query_sqlite *q = query_sqlite_of(base);
-	uint64_t oldest, next;
+	uint64_t oldest = 0, next;
 	enum query_result r = query_sqlite_begin(q);
 
 	if (r != QUERY_OK)

@@ -202,7 +202,7 @@ listen_to(struct daemon *d)
 void
 daemon_start(struct daemon *d)
 {
-	struct heartbeat_seen old = { .n = 0 };
+	struct heartbeat_seen old;
 
 	if (d->topic == NULL) {
 		listen_to(d);

@@ -348,7 +348,7 @@ fails(struct faulty *f)
 	(fails(faulty_of(s))                                                   \
 		? faulty_of(s)->fail_with                                      \
 		: faulty_of(s)->inner->ops->op(                                \
-		      faulty_of(s)->inner __VA_OPT__(, ) __VA_ARGS__))
+		      faulty_of(s)->inner, ##__VA_ARGS__))
 
 static bool
 poisoned(struct store *s, struct store_session *const *rows, size_t n)
