@@ -4,19 +4,22 @@
 # Runs the tests and ends with "N passed, N failed".
 #   ./test.sh          unit, integration, e2e, meta and the fuzz corpora, with gcc
 #   ./test.sh SUITE    one of: unit integration e2e meta fuzz-replay
-#   ./test.sh all      the above with warnings as errors, again under ASan and
-#                      UBSan, the threaded rooms under TSan, and a clang build
-#   ./test.sh fuzz     each fuzz harness for SALLYPORT_FUZZ_RUNS runs (1000000)
-#   ./test.sh debian13 all of this script inside Debian 13, made with mmdebstrap;
-#                      needs root; a second argument is its suite
+#                      lint (tidy and cppcheck) asan tsan clang coverage
+#   ./test.sh all      the first and all of these; warnings are errors, and
+#                      containers, if there is an engine
+#   ./test.sh repeat N SUITE...   suites over and over under load, for flakes
+#   ./test.sh debian13 [SUITE]   this script inside Debian 13, made with
+#                      mmdebstrap; needs root
 #   ./test.sh containers   docker-compose.yml on a Docker engine of its own;
 #                      images are kept in SALLYPORT_CONTAINER_CACHE (default:
 #                      build-containers beside this file)
-#   ./test.sh asan     unit, integration, e2e and corpora under ASan and UBSan
+#   ./test.sh fuzz     each fuzz harness for SALLYPORT_FUZZ_RUNS runs (1000000)
+# What is skipped is printed as "SKIPPED name: why" and counts for nothing.
 # SALLYPORT_TEST_BUILD: where to build (default: build-test beside this file).
 set -u
 cd "$(dirname "$0")" || exit 1
 top=$PWD
+tools=$top/tests/tools
 # shellcheck source=deploy/lib/packages.sh
 . "$top/deploy/lib/packages.sh"
 base=${SALLYPORT_TEST_BUILD:-$top/build-test}
@@ -25,8 +28,24 @@ chmod 0711 "$results"    # the daemons' user walks through it
 trap 'rm -rf "$results"' EXIT
 fast=(unit integration meta fuzz-replay)
 
-step() { printf '== %s\n' "$*"; }
+step() { printf '== %s (at %d s)\n' "$*" "$SECONDS"; }
+# A step that has no cases of its own, as count_results.py reads it.
+passed() { printf '%s\n' "$1" >>"$results/passed"; }
 failed() { printf '%s\n' "$1" >>"$results/failed"; }
+
+# whole NAME COMMAND...   the command is one test; 77: its last line says why
+# it was skipped
+whole() {
+    local name=$1
+    shift
+    step "$name"
+    "$@" 2>&1 | tee "$results/step.log"
+    case ${PIPESTATUS[0]} in
+    0) passed "$name" ;;
+    77) printf '%s: %s\n' "$name" "$(tail -n 1 "$results/step.log")" >>"$results/skipped" ;;
+    *) failed "$name" ;;
+    esac
+}
 
 # configure DIR MESON-OPTION...
 configure() {
@@ -52,23 +71,29 @@ build() {
 
 # meson_suites DIR SUITE...   counts are gathered from the log of the run
 meson_suites() {
-    local dir=$1 args=() s
+    local dir=$1 log=$1/meson-logs/testlog.json args=() s
     shift
     for s in "$@"; do
         args+=(--suite "$s")
     done
     step "$(basename "$dir"): $*"
-    meson test -C "$dir" --no-rebuild --print-errorlogs "${args[@]}" || true
-    cp "$dir/meson-logs/testlog.json" "$results/$(basename "$dir")-$1.json"
+    rm -f "$log"
+    # Its time-outs (30 s) end what hangs, and not what a busy machine delays.
+    meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier 5 \
+        "${args[@]}" || true
+    cp "$log" "$results/$(basename "$dir")-$1.json" ||
+        failed "$(basename "$dir") $*: nothing ran"
 }
 
 # e2e DIR   the daemons of that build, real curl, run.sh's own stack
 e2e() {
+    local log
+    log=$results/$(basename "$1")-e2e.xml
     step "$(basename "$1"): e2e"
     SALLYPORT_BUILD=$1 /usr/bin/python3 -m pytest -q -p no:cacheprovider \
         --basetemp="$results/e" \
-        -n "${SALLYPORT_E2E_JOBS:-4}" --junitxml="$results/$(basename "$1")-e2e.xml" \
-        "$top/tests/e2e" || true
+        -n "${SALLYPORT_E2E_JOBS:-4}" --junitxml="$log" "$top/tests/e2e" || true
+    [ -s "$log" ] || failed "$(basename "$1") e2e: nothing ran"
 }
 
 sanitizer_env() {
@@ -79,39 +104,91 @@ sanitizer_env() {
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$top/tests/tsan.supp
 }
 
+# The tools of `all` beyond those of the first suites.
+more_tools() {
+    packages_install test.sh "${packages_all[@]}" || {
+        failed "packages for $1"
+        return 1
+    }
+}
+
+build_gcc() { configure "$base" -Dwerror=true && build "$base"; }
+
 run_gcc() {
-    configure "$base" -Dwerror=true && build "$base" || return
+    build_gcc || return
     meson_suites "$base" "${fast[@]}"
     e2e "$base"
+}
+
+# Both read what the gcc build compiled, and remember what they found clean.
+run_lint() {
+    more_tools lint && build_gcc || return
+    whole tidy "$tools/tidy.py" "$base"
+    whole cppcheck "$tools/cppcheck.sh" "$base"
 }
 
 # Without -Werror: gcc's sanitizers invent warnings (null formats).
 run_asan() {
     configure "$base-asan" -Db_sanitize=address,undefined -Db_lundef=false &&
         build "$base-asan" || return
-    sanitizer_env
-    meson_suites "$base-asan" unit integration fuzz-replay
-    e2e "$base-asan"
+    (
+        sanitizer_env
+        meson_suites "$base-asan" unit integration fuzz-replay
+        e2e "$base-asan"
+    )
 }
 
 run_tsan() {
     configure "$base-tsan" -Db_sanitize=thread -Db_lundef=false &&
         build "$base-tsan" || return
-    sanitizer_env
-    meson_suites "$base-tsan" threads
+    (
+        sanitizer_env
+        meson_suites "$base-tsan" threads
+    )
 }
 
 run_clang() {
+    more_tools clang || return
     CC=clang CXX=clang++ configure "$base-clang" -Dwerror=true &&
         build "$base-clang" || return
     meson_suites "$base-clang" unit fuzz-replay
 }
 
+run_coverage() {
+    more_tools coverage || return
+    configure "$base-coverage" -Db_coverage=true -Doptimization=0 &&
+        build "$base-coverage" || return
+    find "$base-coverage" -name '*.gcda' -delete
+    # The daemons' user writes there too.
+    chmod -R a+rwX "$base-coverage"
+    meson_suites "$base-coverage" unit integration
+    chmod -R a+rwX "$base-coverage"
+    e2e "$base-coverage"
+    whole coverage "$tools/coverage.py" "$base-coverage"
+}
+
 run_fuzz() {
+    more_tools fuzz || return
     CC=clang CXX=clang++ configure "$base-fuzz" -Dfuzzing=true &&
         build "$base-fuzz" || return
-    "$top/tests/fuzz/run.sh" "$base-fuzz" "${SALLYPORT_FUZZ_RUNS:-1000000}" ||
-        failed fuzz
+    whole fuzz "$top/tests/fuzz/run.sh" "$base-fuzz" \
+        "${SALLYPORT_FUZZ_RUNS:-1000000}"
+}
+
+# For `all` an engine is no condition: where there is none, that is said.
+run_containers() {
+    step "containers"
+    "$top/tests/containers/run.sh" "$results"
+}
+
+run_all() {
+    run_gcc
+    run_lint
+    run_asan
+    run_tsan
+    run_clang
+    run_coverage
+    run_containers
 }
 
 if [ "${1:-}" = debian13 ]; then
@@ -120,38 +197,20 @@ if [ "${1:-}" = debian13 ]; then
     rm -rf "$results"
     exec "$top/tests/containers/debian13.sh" "$@"
 fi
-# For `all` an engine is no condition: where there is none, that is said.
-run_containers() {
-    step "containers"
-    "$top/tests/containers/run.sh" "$results"
-}
 
 packages_install test.sh "${packages_build[@]}" "${packages_test[@]}" || exit 1
 case ${1:-fast} in
 fast) run_gcc ;;
-all)
-    packages_install test.sh "${packages_all[@]}" || exit 1
-    run_gcc
-    run_asan
-    run_tsan
-    run_clang
-    run_containers
-    ;;
-asan) run_asan ;;
+all | lint | asan | tsan | clang | coverage | fuzz) "run_$1" ;;
 containers)
     [ "$(id -u)" -ne 0 ] ||
         packages_install test.sh "${packages_containers[@]}" || exit 1
     run_containers
     ;;
-tsan) run_tsan ;;
-fuzz)
-    packages_install test.sh "${packages_all[@]}" || exit 1
-    run_fuzz
-    ;;
-e2e) configure "$base" -Dwerror=true && build "$base" && e2e "$base" ;;
-unit | integration | meta | fuzz-replay)
-    configure "$base" -Dwerror=true && build "$base" &&
-        meson_suites "$base" "$1"
+e2e) build_gcc && e2e "$base" ;;
+unit | integration | meta | fuzz-replay) build_gcc && meson_suites "$base" "$1" ;;
+repeat)
+    build_gcc && whole "$*" "$tools/repeat.sh" "$base" "${@:2}"
     ;;
 -h | --help)
     sed -n '4,${/^#/!q;s/^# \{0,1\}//p}' "$0"
@@ -162,4 +221,4 @@ unit | integration | meta | fuzz-replay)
     exit 2
     ;;
 esac
-/usr/bin/python3 "$top/tests/tools/count_results.py" "$results"
+/usr/bin/python3 "$tools/count_results.py" "$results"

@@ -17,7 +17,7 @@ packages_test=(
     shellcheck
 )
 # shellcheck disable=SC2034
-packages_all=(clang libclang-rt-dev)
+packages_all=(clang clang-tidy cppcheck gcovr libclang-rt-dev)
 # shellcheck disable=SC2034
 packages_bench=(microsocks iproute2 python3)
 
