@@ -211,6 +211,13 @@ class Client:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
+    def answered(self):
+        """Does the API have history to show at the moment?"""
+        try:
+            return bool(self.rest("/api/sessions/history?limit=1")["items"])
+        except OSError:
+            return False
+
     def history(self):
         """Every ended session, through all pages."""
         rows, cursor = [], None

@@ -64,7 +64,7 @@ def test_a_killed_container_comes_back(suite, client, service):
     assert before <= stored(suite)
     if service in NOT_MISSED + ("sessiond",):
         assert traffic.failed == []
-    assert client.history()
+    wait_for("the API", client.answered)
 
 
 def test_the_database_stops_for_five_seconds(suite, client):

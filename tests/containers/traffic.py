@@ -18,7 +18,7 @@ class Traffic:
         self.threads = [threading.Thread(target=self.work) for _ in range(threads)]
 
     def __enter__(self):
-        self.start = time.time()
+        self.start = time.time() - 0.05    # records count whole milliseconds
         for t in self.threads:
             t.start()
         return self
