@@ -11,7 +11,6 @@ from compose import DAEMONS, ONCE, Compose, note, wait_for
 from conftest import WORLD
 
 PROFILES = ("demo", "observability", "cli")
-COLD_START = 15    # seconds, on a machine that has nothing else to do
 
 
 @pytest.mark.parametrize("profiles", [
@@ -21,12 +20,12 @@ def test_the_file_is_valid_with_profiles(engine, profiles):
     Compose(engine, "parsed", profiles)("config", "-q")
 
 
-def test_cold_start_is_quick(suite):
-    """From nothing but the images, fresh volumes, to all healthy."""
+def test_cold_start(suite):
+    """From nothing but the images, fresh volumes, to all healthy. The time is
+    for docs/benchmarks.md; on a busy machine it says little."""
     assert all(suite.health(s) == "healthy" for s in ("db", *DAEMONS))
     note(f"cold start: all healthy after {suite.took:.1f} s, "
          f"with {suite.load:.1f} tasks a core")
-    assert suite.took <= COLD_START * max(1, suite.load), suite.say()
 
 
 def test_one_shots_ended_well_and_say_how_to_try_it(suite, client):
