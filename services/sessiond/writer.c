@@ -63,6 +63,7 @@ struct writer {
 	size_t held;           /* bytes of the group under way */
 	struct writer_limits limits;
 	bool stopping;
+	bool ended; /* the thread is done */
 };
 
 /* One block: the item, the array of records, the message. */
@@ -459,6 +460,10 @@ run(void *arg)
 			maintain(w, &limits);
 	}
 	apply_free(&w->apply);
+	pthread_mutex_lock(&w->lock);
+	w->ended = true;
+	pthread_cond_broadcast(&w->wake);
+	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
@@ -506,13 +511,14 @@ static void
 join(struct writer *w)
 {
 	struct timespec t = in_ms(LAST_WAIT_MS);
+	int rc = 0;
 
-	if (w->options.give_up != NULL) {
-		if (pthread_clockjoin_np(
-			w->thread, NULL, CLOCK_MONOTONIC, &t) == 0)
-			return;
+	pthread_mutex_lock(&w->lock);
+	while (w->options.give_up != NULL && !w->ended && rc == 0)
+		rc = pthread_cond_timedwait(&w->wake, &w->lock, &t);
+	pthread_mutex_unlock(&w->lock);
+	if (rc != 0)
 		atomic_store(w->options.give_up, true);
-	}
 	pthread_join(w->thread, NULL);
 }
 
@@ -525,7 +531,7 @@ writer_stop(struct writer **wp)
 		return;
 	pthread_mutex_lock(&w->lock);
 	w->stopping = true;
-	pthread_cond_signal(&w->wake);
+	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 	join(w);
 	pthread_cond_destroy(&w->wake);

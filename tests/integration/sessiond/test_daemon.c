@@ -267,14 +267,18 @@ http_get(const struct rig *r, const char *path, char *out, size_t size)
 	char log[8192], request[128];
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	uint64_t end = clock_mono_ms() + WAIT_MS;
 	const char *at;
 	size_t len = 0;
 	ssize_t n;
 	int fd;
 
-	read_log(r, log, sizeof(log));
-	at = strstr(log, "admin=127.0.0.1:");
-	assert_non_null(at);
+	/* The bus is there before the log says so. */
+	while (read_log(r, log, sizeof(log)),
+	    (at = strstr(log, "admin=127.0.0.1:")) == NULL) {
+		assert_true(clock_mono_ms() < end);
+		nap();
+	}
 	sin.sin_port = htons((uint16_t)atoi(at + strlen("admin=127.0.0.1:")));
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);

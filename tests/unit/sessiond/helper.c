@@ -331,24 +331,32 @@ faulty_of(struct store *s)
 	return container_of(s, struct faulty, store);
 }
 
-static bool
-fails(struct faulty *f)
+/* How this call fails; STORE_OK: not. */
+static enum store_result
+failure(struct faulty *f)
 {
+	enum store_result r = STORE_OK;
+
+	pthread_mutex_lock(&f->m);
 	f->calls++;
-	if (f->fail_at == 0 || --f->fail_at > 0)
-		return false;
-	if (f->fail_times > 1) {
-		f->fail_times--;
-		f->fail_at = 1;
+	if (f->fail_at > 0 && --f->fail_at == 0) {
+		r = f->fail_with;
+		if (f->fail_times > 1) {
+			f->fail_times--;
+			f->fail_at = 1;
+		}
 	}
-	return true;
+	pthread_mutex_unlock(&f->m);
+	return r;
 }
 
 #define PASS(s, op, ...)                                                       \
-	(fails(faulty_of(s))                                                   \
-		? faulty_of(s)->fail_with                                      \
-		: faulty_of(s)->inner->ops->op(                                \
-		      faulty_of(s)->inner, ##__VA_ARGS__))
+	({                                                                     \
+		struct faulty *f_ = faulty_of(s);                              \
+		enum store_result r_ = failure(f_);                            \
+		r_ == STORE_OK ? f_->inner->ops->op(f_->inner, ##__VA_ARGS__)  \
+			       : r_;                                           \
+	})
 
 static bool
 poisoned(struct store *s, struct store_session *const *rows, size_t n)
@@ -511,4 +519,16 @@ faulty_init(struct faulty *f, struct store *inner)
 	*f = (struct faulty){ .ops = faulty_ops, .inner = inner };
 	f->ops.backend = inner->ops->backend;
 	f->store.ops = &f->ops;
+	pthread_mutex_init(&f->m, NULL);
+}
+
+void
+faulty_fail(
+    struct faulty *f, unsigned at, unsigned times, enum store_result with)
+{
+	pthread_mutex_lock(&f->m);
+	f->fail_at = at;
+	f->fail_times = times;
+	f->fail_with = with;
+	pthread_mutex_unlock(&f->m);
 }

@@ -6,6 +6,7 @@
 #ifndef TESTS_SESSIOND_HELPER_H
 #define TESTS_SESSIOND_HELPER_H
 
+#include <pthread.h>
 #include <sqlite3.h>
 
 #include "audit/batch.h"
@@ -77,7 +78,8 @@ struct bytes message_of(const struct id *stream, const char *proxy,
  * A store that passes everything on to another, but fails: the call number
  * `fail_at` (1 is the next) with `fail_with`, `fail_times` in a row, and as
  * poison whatever has the user `poison`. With `hang` it is a server that stands
- * still until it is given up.
+ * still until it is given up. While another thread uses it, only faulty_fail
+ * may change it.
  */
 struct faulty {
 	struct store store;
@@ -88,7 +90,11 @@ struct faulty {
 	const char *poison;
 	const atomic_bool *hang; /* begin waits for it, then fails */
 	unsigned calls, commits;
+	pthread_mutex_t m; /* guards fail_* and calls */
 };
 void faulty_init(struct faulty *f, struct store *inner);
+/* From the call number `at` on, `times` in a row, with `with`. */
+void faulty_fail(
+    struct faulty *f, unsigned at, unsigned times, enum store_result with);
 
 #endif

@@ -201,9 +201,7 @@ test_held_batches_count(void **state)
 	start(t, &patient, 10000);
 	while (offer(t, 1, taken + 1, body_close(1, taken, 5)) == WRITER_TAKEN)
 		taken++;
-	t->faulty.fail_at = 1;
-	t->faulty.fail_times = 1000000;
-	t->faulty.fail_with = STORE_IO;
+	faulty_fail(&t->faulty, 1, 1000000, STORE_IO);
 	writer_set_limits(t->writer, &eager);
 	wait_for(t, 1, 0);
 	assert_int_equal(
