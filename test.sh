@@ -101,7 +101,7 @@ sanitizer_env() {
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     # What is reported inside nng itself, each with its reason.
     export LSAN_OPTIONS=suppressions=$top/tests/lsan.supp:print_suppressions=0
-    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$top/tests/tsan.supp
+    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$top/tests/tsan.supp:allocator_may_return_null=1:atexit_sleep_ms=0
 }
 
 # The tools of `all` beyond those of the first suites.
@@ -144,6 +144,7 @@ run_tsan() {
     (
         sanitizer_env
         meson_suites "$base-tsan" threads
+        e2e "$base-tsan"
     )
 }
 
