@@ -144,7 +144,6 @@ run_tsan() {
     (
         sanitizer_env
         meson_suites "$base-tsan" threads
-        e2e "$base-tsan"
     )
 }
 
