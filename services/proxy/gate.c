@@ -8,11 +8,21 @@
 #include "base/mem.h"
 #include "crypt/digest.h"
 
+struct flight;
+/* Asks what no lease answers; false: that cannot be done now. */
+typedef bool ask_fn(struct gate *g, const void *question, struct flight *f);
+
+/* One sort of question: its leases, and who is asked. */
+struct inquiry {
+	struct lease_cache *leases;
+	ask_fn *ask;
+};
+
 struct gate {
 	struct asks *asks;
 	const struct policy_view *view;
 	const struct proxy_config *cfg;
-	struct lease_cache *logins, *decisions;
+	struct inquiry logins, decisions;
 	struct digest_keyed *hmac;
 	struct list flights;
 	struct bytes key;		/* scratch */
@@ -24,58 +34,6 @@ struct flight {
 	struct gate *gate;
 	struct lease *lease;
 };
-
-static void
-login_free(void *value)
-{
-	struct login_answer *a = value;
-
-	identity_unref(&a->identity);
-	free(a);
-}
-
-static bool
-decision_valid(const void *value, const void *arg)
-{
-	const struct decision *d = value;
-
-	return policy_view_names(arg, &d->instance, d->generation,
-	    clock_mono_ms());
-}
-
-struct gate *
-gate_new(struct asks *asks, const struct policy_view *view,
-    const struct proxy_config *cfg)
-{
-	struct gate *g = xcalloc(1, sizeof(*g));
-	struct lease_options logins = {
-		.entries = cfg->lease_entries,
-		.free_value = login_free,
-	};
-	struct lease_options decisions = {
-		.entries = cfg->lease_entries,
-		.free_value = free,
-		.valid = decision_valid,
-		.arg = view,
-	};
-
-	g->asks = asks;
-	g->view = view;
-	g->cfg = cfg;
-	g->logins = lease_cache_new(&logins);
-	g->decisions = lease_cache_new(&decisions);
-	g->hmac = digest_keyed_new();
-	list_init(&g->flights);
-	return g;
-}
-
-void
-gate_reload(struct gate *g, const struct proxy_config *cfg)
-{
-	g->cfg = cfg;
-	lease_flush(g->logins);
-	lease_flush(g->decisions);
-}
 
 static struct flight *
 flight_new(struct gate *g, struct lease *lease)
@@ -96,6 +54,33 @@ flight_land(struct flight *f)
 	list_del(&f->link);
 	free(f);
 	return l;
+}
+
+static enum gate_result
+look(struct gate *g, struct inquiry *i, struct str key, const void *question,
+    struct lease_waiter *waiter, const void **answer)
+{
+	struct lease *lease = NULL;
+	struct flight *f;
+
+	switch (lease_find(i->leases, key, clock_mono_ms(), waiter, answer,
+	    &lease)) {
+	case LEASE_HIT:
+		return GATE_NOW;
+	case LEASE_WAIT:
+		return GATE_WAIT;
+	case LEASE_FULL:
+		break;
+	case LEASE_ASK:
+		f = flight_new(g, lease);
+		if (i->ask(g, question, f))
+			return GATE_WAIT;
+		/* The waiter must not be run from in here. */
+		lease_cancel(waiter);
+		lease_answer(i->leases, flight_land(f), NULL, 0, 0);
+		break;
+	}
+	return GATE_FULL;
 }
 
 /* ---- login ---- */
@@ -129,7 +114,14 @@ on_login(void *arg, const struct login_answer *answer)
 	*kept = *answer;
 	if (kept->identity != NULL)
 		identity_ref(kept->identity);
-	lease_answer(g->logins, flight_land(f), kept, now, until);
+	lease_answer(g->logins.leases, flight_land(f), kept, now, until);
+}
+
+static bool
+ask_login(struct gate *g, const void *question, struct flight *f)
+{
+	return asks_login(g->asks, question, (uint32_t)g->cfg->timeouts_login,
+	    on_login, f);
 }
 
 static void
@@ -151,32 +143,14 @@ login_look(struct gate *g, const struct login_question *q, bool by_source,
 {
 	static const struct login_answer busy = { .result = LOGIN_BUSY };
 	uint8_t key[DIGEST_SIZE];
-	const void *value = NULL;
-	struct lease *lease = NULL;
-	struct flight *f;
+	const void *value = &busy;
+	enum gate_result result;
 
 	login_key(g, q, by_source, key);
-	switch (lease_find(g->logins, (struct str){ (char *)key, sizeof(key) },
-	    clock_mono_ms(), waiter, &value, &lease)) {
-	case LEASE_HIT:
-		*answer = value;
-		return GATE_NOW;
-	case LEASE_WAIT:
-		return GATE_WAIT;
-	case LEASE_FULL:
-		break;
-	case LEASE_ASK:
-		f = flight_new(g, lease);
-		if (asks_login(g->asks, q,
-			(uint32_t)g->cfg->timeouts_login, on_login, f))
-			return GATE_WAIT;
-		/* The waiter must not be run from in here. */
-		lease_cancel(waiter);
-		lease_answer(g->logins, flight_land(f), NULL, 0, 0);
-		break;
-	}
-	*answer = &busy;
-	return GATE_FULL;
+	result = look(g, &g->logins, (struct str){ (char *)key, sizeof(key) },
+	    q, waiter, &value);
+	*answer = value;
+	return result;
 }
 
 /*
@@ -212,7 +186,14 @@ on_decision(void *arg, const struct decision *decision)
 		ms = g->cfg->lease_decision;
 	if (decision->verdict == VERDICT_UNAVAILABLE)
 		ms = 0;
-	lease_answer(g->decisions, flight_land(f), kept, now, now + ms);
+	lease_answer(g->decisions.leases, flight_land(f), kept, now, now + ms);
+}
+
+static bool
+ask_policy(struct gate *g, const void *question, struct flight *f)
+{
+	return asks_decide(g->asks, question,
+	    (uint32_t)g->cfg->timeouts_decide, on_decision, f);
 }
 
 static void
@@ -255,30 +236,12 @@ decide_look(struct gate *g, const struct decide_question *q, bool by_source,
     struct lease_waiter *waiter, const struct decision **decision)
 {
 	static const struct decision none = { .verdict = VERDICT_UNAVAILABLE };
-	const void *value = NULL;
-	struct lease *lease = NULL;
-	struct flight *f;
+	const void *value = &none;
+	enum gate_result result = look(g, &g->decisions,
+	    decide_key(g, q, by_source), q, waiter, &value);
 
-	switch (lease_find(g->decisions, decide_key(g, q, by_source),
-	    clock_mono_ms(), waiter, &value, &lease)) {
-	case LEASE_HIT:
-		*decision = value;
-		return GATE_NOW;
-	case LEASE_WAIT:
-		return GATE_WAIT;
-	case LEASE_FULL:
-		break;
-	case LEASE_ASK:
-		f = flight_new(g, lease);
-		if (asks_decide(g->asks, q,
-			(uint32_t)g->cfg->timeouts_decide, on_decision, f))
-			return GATE_WAIT;
-		lease_cancel(waiter);
-		lease_answer(g->decisions, flight_land(f), NULL, 0, 0);
-		break;
-	}
-	*decision = &none;
-	return GATE_FULL;
+	*decision = value;
+	return result;
 }
 
 /* As gate_login: the source is part of the key only where it matters. */
@@ -295,28 +258,83 @@ gate_decide(struct gate *g, const struct decide_question *q,
 	return result;
 }
 
+/* ---- life ---- */
+
+static void
+login_free(void *value)
+{
+	struct login_answer *a = value;
+
+	identity_unref(&a->identity);
+	free(a);
+}
+
+static bool
+decision_valid(const void *value, const void *arg)
+{
+	const struct decision *d = value;
+
+	return policy_view_names(arg, &d->instance, d->generation,
+	    clock_mono_ms());
+}
+
+struct gate *
+gate_new(struct asks *asks, const struct policy_view *view,
+    const struct proxy_config *cfg)
+{
+	struct gate *g = xcalloc(1, sizeof(*g));
+	struct lease_options logins = {
+		.entries = cfg->lease_entries,
+		.free_value = login_free,
+	};
+	struct lease_options decisions = {
+		.entries = cfg->lease_entries,
+		.free_value = free,
+		.valid = decision_valid,
+		.arg = view,
+	};
+
+	g->asks = asks;
+	g->view = view;
+	g->cfg = cfg;
+	g->logins = (struct inquiry){ lease_cache_new(&logins), ask_login };
+	g->decisions =
+	    (struct inquiry){ lease_cache_new(&decisions), ask_policy };
+	g->hmac = digest_keyed_new();
+	list_init(&g->flights);
+	return g;
+}
+
+void
+gate_reload(struct gate *g, const struct proxy_config *cfg)
+{
+	g->cfg = cfg;
+	lease_flush(g->logins.leases);
+	lease_flush(g->decisions.leases);
+}
+
 struct lease_stats
 gate_login_stats(const struct gate *g)
 {
-	return lease_stats(g->logins);
+	return lease_stats(g->logins.leases);
 }
 
 struct lease_stats
 gate_decide_stats(const struct gate *g)
 {
-	return lease_stats(g->decisions);
+	return lease_stats(g->decisions.leases);
 }
 
 size_t
 gate_logins(const struct gate *g)
 {
-	return lease_count(g->logins);
+	return lease_count(g->logins.leases);
 }
 
 size_t
 gate_decisions(const struct gate *g)
 {
-	return lease_count(g->decisions);
+	return lease_count(g->decisions.leases);
 }
 
 void
@@ -330,8 +348,8 @@ gate_free(struct gate **gp)
 	*gp = NULL;
 	while ((n = list_pop(&g->flights)) != NULL)
 		free(container_of(n, struct flight, link));
-	lease_cache_free(&g->logins);
-	lease_cache_free(&g->decisions);
+	lease_cache_free(&g->logins.leases);
+	lease_cache_free(&g->decisions.leases);
 	digest_keyed_free(&g->hmac);
 	bytes_fini(&g->key);
 	free(g);
