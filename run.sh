@@ -161,9 +161,17 @@ write_config() {
             proxy)
                 cat <<'T'
 listen = "127.0.0.1:1080"
+# SOCKS4 has no login: as long as socks_methods is userpass alone, its clients
+# are refused (5B).
+carriers = ["socks5", "socks4", "http"]
+commands = ["connect", "bind", "udp"]
 # A demo on one machine: leaves quickly, and knows no limit.
 timeouts.drain = "2s"
 limits.pre_login_per_source = 0
+limits.new_per_minute_source = 0
+limits.new_per_minute_user = 0
+bind.max_per_user = 0
+dns.in_flight_per_user = 0
 T
                 ;;
             authd) printf 'users_file = "%s"\n' "$state/etc/users.toml" ;;

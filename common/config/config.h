@@ -99,8 +99,12 @@ char *config_bus_address(const struct settings *s, const char *section,
 extern const char *const config_log_levels[];	/* enum log_level */
 extern const char *const config_log_formats[];	/* enum log_format */
 extern const char *const config_socks_methods[]; /* enum config_socks_method */
+extern const char *const config_carriers[];	/* enum config_carrier */
+extern const char *const config_commands[];	/* enum config_command */
 extern const char *const config_user_series[];	/* enum config_user_series */
 /* The index of `word`, or -1. */
 int config_choice_index(const char *const *choices, const char *word);
+/* Does the list of a CHOICES key have `word`? */
+bool config_has_word(const struct string_list *l, const char *word);
 
 #endif

@@ -162,10 +162,19 @@ broken_listener(const struct check *c, const char *const *keys,
 static bool
 has_method(const struct proxy_config *p, enum config_socks_method m)
 {
-	for (size_t i = 0; i < p->socks_methods.n; i++)
-		if (strcmp(p->socks_methods.v[i], config_socks_methods[m]) == 0)
-			return true;
-	return false;
+	return config_has_word(&p->socks_methods, config_socks_methods[m]);
+}
+
+static bool
+has_carrier(const struct proxy_config *p, enum config_carrier carrier)
+{
+	return config_has_word(&p->carriers, config_carriers[carrier]);
+}
+
+static bool
+has_command(const struct proxy_config *p, enum config_command command)
+{
+	return config_has_word(&p->commands, config_commands[command]);
 }
 
 static void
@@ -188,12 +197,53 @@ check_proxy_login(const struct check *c)
 		    "loopback, or set proxy.allow_cleartext_password = true");
 }
 
+/* SOCKS4 has no login, no UDP; HTTP has CONNECT only. */
+static void
+check_proxy_carriers(const struct check *c)
+{
+	const struct proxy_config *p = &c->s->proxy;
+	bool socks5 = has_carrier(p, CONFIG_CARRIER_SOCKS5);
+	bool socks4 = has_carrier(p, CONFIG_CARRIER_SOCKS4);
+
+	if (socks4 && p->carriers.n == 1 && !has_method(p, CONFIG_SOCKS_NONE))
+		broken(c, KEYS("proxy.carriers", "proxy.socks_methods"),
+		    "socks4 has no login and would refuse everybody; add "
+		    "another carrier, or none to proxy.socks_methods");
+	if (has_command(p, CONFIG_COMMAND_UDP) && !socks5)
+		broken(c, KEYS("proxy.commands", "proxy.carriers"),
+		    "udp needs socks5 among proxy.carriers");
+	if (has_command(p, CONFIG_COMMAND_BIND) && !socks5 && !socks4)
+		broken(c, KEYS("proxy.commands", "proxy.carriers"),
+		    "bind needs socks5 or socks4 among proxy.carriers");
+}
+
+static void
+check_proxy_source(const struct check *c)
+{
+	const struct cidr_list *l = &c->s->proxy.source_address;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[i].bits != 128)
+			broken(c, KEYS("proxy.source_address"),
+			    "expected addresses, not ranges");
+		else if (addr_is_unspecified(&l->v[i].base))
+			broken(c, KEYS("proxy.source_address"),
+			    "0.0.0.0 and :: are no address to send from; "
+			    "leave it empty to let the kernel choose");
+	}
+	if (l->n == 2 && l->v[0].v4 == l->v[1].v4)
+		broken(c, KEYS("proxy.source_address"),
+		    "has two addresses of one family; one is used");
+}
+
 static void
 check_proxy(const struct check *c)
 {
 	const struct proxy_config *p = &c->s->proxy;
 
 	check_proxy_login(c);
+	check_proxy_carriers(c);
+	check_proxy_source(c);
 	if (p->timeouts_connect_attempt > p->timeouts_connect)
 		broken(c,
 		    KEYS("proxy.timeouts.connect_attempt",

@@ -22,6 +22,16 @@ const char *const config_socks_methods[] = {
 	NULL,
 };
 
+const char *const config_carriers[] = {
+	[CONFIG_CARRIER_SOCKS5] = "socks5", [CONFIG_CARRIER_SOCKS4] = "socks4",
+	[CONFIG_CARRIER_HTTP] = "http", NULL,
+};
+
+const char *const config_commands[] = {
+	[CONFIG_COMMAND_CONNECT] = "connect", [CONFIG_COMMAND_BIND] = "bind",
+	[CONFIG_COMMAND_UDP] = "udp", NULL,
+};
+
 const char *const config_user_series[] = {
 	[CONFIG_USER_SERIES_OFF] = "off", [CONFIG_USER_SERIES_LIST] = "list",
 	[CONFIG_USER_SERIES_TOP] = "top", NULL,
@@ -237,6 +247,15 @@ config_choice_index(const char *const *choices, const char *word)
 		if (strcmp(choices[i], word) == 0)
 			return i;
 	return -1;
+}
+
+bool
+config_has_word(const struct string_list *l, const char *word)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(l->v[i], word) == 0)
+			return true;
+	return false;
 }
 
 /* The field of "<section>.<name>", which is there. */

@@ -11,6 +11,14 @@
 /* Indices of config_socks_methods; proxy.socks_methods holds the words. The
  * fields log.level and log.format are enum log_level, enum log_format. */
 enum config_socks_method { CONFIG_SOCKS_NONE, CONFIG_SOCKS_USERPASS };
+/* Indices of config_carriers and config_commands in the same way; the numbers
+ * of commands are those of RFC 1928, section 4, less one. */
+enum config_carrier {
+	CONFIG_CARRIER_SOCKS5, CONFIG_CARRIER_SOCKS4, CONFIG_CARRIER_HTTP,
+};
+enum config_command {
+	CONFIG_COMMAND_CONNECT, CONFIG_COMMAND_BIND, CONFIG_COMMAND_UDP,
+};
 /* metrics.user_series */
 enum config_user_series {
 	CONFIG_USER_SERIES_OFF, CONFIG_USER_SERIES_LIST,
@@ -29,6 +37,8 @@ enum config_user_series {
 #define CONFIG_C_ENDPOINT	struct endpoint
 #define CONFIG_C_ENDPOINTS	struct endpoint_list
 #define CONFIG_C_CIDRS		struct cidr_list
+#define CONFIG_C_PORTS		struct port_range
+#define CONFIG_C_ADVERTISED	struct advertised_list
 
 #define KEY(name, field, type, initial, min, max, reload, help) \
 	CONFIG_C_##type field;

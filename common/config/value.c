@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "config/tree.h"
+#include "config/value_impl.h"
 
 #define NODES_TEXT (1u << NODE_STRING | 1u << NODE_PLAIN)
 #define NODES_NUMBER (1u << NODE_INT | 1u << NODE_PLAIN)
@@ -29,9 +30,8 @@ static const struct unit size_units[] = {
 	{ NULL, 0 },
 };
 
-/* Fails with `s` in the message, made harmless and cut. */
-static int
-fail(struct err *err, struct str s, const char *why)
+int
+value_fail(struct err *err, struct str s, const char *why)
 {
 	char shown[96];
 	struct text t = text_on(shown, sizeof(shown));
@@ -67,12 +67,12 @@ value_parse_duration(struct str s, uint64_t *ms, struct err *err)
 
 	if (str_to_u64(s, UINT64_MAX, &bare)) {
 		*ms = 0;
-		return bare == 0 ? 0 : fail(err, s, "has no unit (ms, s, m, h, "
-		    "d)");
+		return bare == 0 ? 0 : value_fail(err, s,
+		    "has no unit (ms, s, m, h, d)");
 	}
 	if (parse_with_unit(s, time_units, ms) < 0)
-		return fail(err, s, "is not a duration such as \"10s\" (ms, s, "
-		    "m, h, d)");
+		return value_fail(err, s, "is not a duration such as \"10s\" "
+		    "(ms, s, m, h, d)");
 	return 0;
 }
 
@@ -80,8 +80,8 @@ int
 value_parse_bytes(struct str s, uint64_t *out, struct err *err)
 {
 	if (parse_with_unit(s, size_units, out) < 0)
-		return fail(err, s, "is not a size such as \"64KiB\" (KiB, "
-		    "MiB, GiB)");
+		return value_fail(err, s, "is not a size such as \"64KiB\" "
+		    "(KiB, MiB, GiB)");
 	return 0;
 }
 
@@ -135,7 +135,7 @@ bool_parse(union value *v, struct str s, const char *const *choices,
 	(void)choices;
 	v->boolean = str_eq(s, STR("true"));
 	return v->boolean || str_eq(s, STR("false"))
-		? 0 : fail(err, s, "is neither true nor false");
+		? 0 : value_fail(err, s, "is neither true nor false");
 }
 
 static void
@@ -159,7 +159,7 @@ u32_parse(union value *v, struct str s, const char *const *choices,
 
 	(void)choices;
 	if (!str_to_u64(s, UINT32_MAX, &n))
-		return fail(err, s, "is not a whole number from 0 to "
+		return value_fail(err, s, "is not a whole number from 0 to "
 		    "4294967295");
 	v->u32 = (uint32_t)n;
 	return 0;
@@ -199,7 +199,7 @@ choice_parse(union value *v, struct str s, const char *const *choices,
 		bytes_fmt(&list, "%s%s", i == 0 ? "is none of " : ", ",
 		    choices[i]);
 	}
-	fail(err, s, list.ptr);
+	value_fail(err, s, list.ptr);
 	bytes_fini(&list);
 	return -1;
 }
@@ -335,7 +335,7 @@ strings_parse(union value *v, struct str s, const char *const *choices,
 		return err_set(err, "has an empty entry");
 	for (size_t i = 0; i < l->n; i++)
 		if (str_eq(str_from(l->v[i]), s))
-			return fail(err, s, "is listed twice");
+			return value_fail(err, s, "is listed twice");
 	if (string_parse(&item, s, NULL, err) < 0)
 		return -1;
 	l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
@@ -388,8 +388,8 @@ endpoint_parse_value(union value *v, struct str s, const char *const *choices,
 {
 	(void)choices;
 	if (!endpoint_parse(&v->endpoint, s))
-		return fail(err, s, "is not an address with a port, such as "
-		    "\"127.0.0.1:1080\" or \"[::1]:1080\"");
+		return value_fail(err, s, "is not an address with a port, "
+		    "such as \"127.0.0.1:1080\" or \"[::1]:1080\"");
 	return 0;
 }
 
@@ -422,7 +422,7 @@ endpoints_parse(union value *v, struct str s, const char *const *choices,
 	for (size_t i = 0; i < l->n; i++)
 		if (endpoint_eq(&l->v[i], &item.endpoint) &&
 		    item.endpoint.port != 0)
-			return fail(err, s, "is listed twice");
+			return value_fail(err, s, "is listed twice");
 	l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
 	l->v[l->n++] = item.endpoint;
 	return 0;
@@ -616,6 +616,24 @@ const struct value_ops value_types[] = {
 		.measured = MEASURE_ENTRIES, .measure = cidrs_measure,
 		.parse = cidrs_parse, .print = cidrs_print,
 		.equal = cidrs_equal, .free = cidrs_free,
+	},
+	[VALUE_PORTS] = {
+		.name = "range of ports",
+		.expected = "a range of ports such as \"40000-40999\", or "
+		    "\"ephemeral\"",
+		.size = sizeof(struct port_range), .kinds = NODES_TEXT,
+		.parse = ports_parse, .print = ports_print,
+		.equal = ports_equal, .free = nothing_free,
+	},
+	[VALUE_ADVERTISED] = {
+		.name = "list of advertised addresses",
+		.expected = "a list of addresses such as "
+		    "[\"10.0.0.0/8=10.0.0.7\", \"203.0.113.7\"]",
+		.size = sizeof(struct advertised_list), .kinds = NODES_TEXT,
+		.list = true,
+		.measured = MEASURE_ENTRIES, .measure = advertised_measure,
+		.parse = advertised_parse, .print = advertised_print,
+		.equal = advertised_equal, .free = advertised_free,
 	},
 };
 

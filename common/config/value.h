@@ -32,6 +32,23 @@ struct string_list {
 	size_t n;
 };
 
+/* Ports to choose from, both ends included; 0-0: the kernel chooses. */
+struct port_range {
+	uint16_t low, high;
+};
+
+/* What to tell clients in place of an address of our own. */
+struct advertised {
+	struct cidr clients;	/* meaningless if everyone */
+	bool everyone;
+	struct addr address;	/* neither unspecified nor multicast */
+};
+
+struct advertised_list {
+	struct advertised *v;
+	size_t n;
+};
+
 enum value_type {
 	VALUE_BOOL,		/* bool */
 	VALUE_U32,		/* uint32_t */
@@ -45,6 +62,9 @@ enum value_type {
 	VALUE_ENDPOINT,		/* struct endpoint */
 	VALUE_ENDPOINTS,	/* struct endpoint_list; min..max: how many */
 	VALUE_CIDRS,		/* struct cidr_list */
+	VALUE_PORTS,		/* struct port_range: ephemeral 40000-40999 */
+	VALUE_ADVERTISED,	/* struct advertised_list: NETWORK=ADDRESS or a
+				 * bare ADDRESS for all clients */
 };
 
 /* What `min` and `max` of a key count. */
@@ -65,6 +85,8 @@ union value {
 	struct endpoint endpoint;
 	struct endpoint_list endpoints;
 	struct cidr_list cidrs;
+	struct port_range ports;
+	struct advertised_list advertised;
 };
 
 struct value_ops {
@@ -92,6 +114,13 @@ extern const struct value_ops value_types[];	/* by enum value_type */
 /* The value as the config struct's field at `p` holds it; borrowed. */
 union value value_at(enum value_type type, const void *p);
 void value_store(enum value_type type, void *p, const union value *v);
+
+/*
+ * The address of the wanted family for `client`: the first entry that is for
+ * it, in the list's order. NULL: none is, use our own. Borrowed from `l`.
+ */
+const struct addr *advertised_find(const struct advertised_list *l,
+    const struct addr *client, bool v4);
 
 /* "1500ms" -> 1500; a bare number other than 0 is an error. */
 int value_parse_duration(struct str s, uint64_t *ms, struct err *err)

@@ -509,6 +509,67 @@ static const struct broken table[] = {
 	    "sallyport.toml:2:15: proxy.dns.servers: a name server "
 	    "needs a port, usually 53\n" },
 	{ TOML,
+	    "[proxy]\n"
+	    "carriers = [\"socks4\"]",
+	    "sallyport.toml:2:12: proxy.carriers: socks4 has no login "
+	    "and would refuse everybody; add another carrier, or none to "
+	    "proxy.socks_methods\n"
+	    "sallyport.toml:2:12: proxy.commands: udp needs socks5 among "
+	    "proxy.carriers\n" },
+	{ TOML,
+	    "[proxy]\n"
+	    "carriers = [\"http\"]\n"
+	    "commands = [\"connect\", \"bind\"]",
+	    "sallyport.toml:3:12: proxy.commands: bind needs socks5 or "
+	    "socks4 among proxy.carriers\n" },
+	{ TOML,
+	    "[proxy]\n"
+	    "commands = []",
+	    "sallyport.toml:2:12: proxy.commands: must not be empty\n" },
+	{ TOML,
+	    "[proxy]\n"
+	    "commands = [\"associate\"]",
+	    "sallyport.toml:2:13: proxy.commands: \"associate\" is none of "
+	    "connect, bind, udp\n" },
+	{ TOML,
+	    "[proxy]\n"
+	    "source_address = [\"10.0.0.0/8\"]",
+	    "sallyport.toml:2:18: proxy.source_address: expected "
+	    "addresses, not ranges\n" },
+	{ TOML,
+	    "[proxy]\n"
+	    "source_address = [\"10.0.0.1\", \"10.0.0.2\"]",
+	    "sallyport.toml:2:18: proxy.source_address: has two addresses "
+	    "of one family; one is used\n" },
+	{ TOML,
+	    "[proxy]\n"
+	    "source_address = [\"10.0.0.1\", \"::\"]",
+	    "sallyport.toml:2:18: proxy.source_address: 0.0.0.0 and :: are "
+	    "no address to send from; leave it empty to let the kernel "
+	    "choose\n" },
+	{ TOML,
+	    "[proxy]\n"
+	    "udp.ports = 40000",
+	    "sallyport.toml:2:13: proxy.udp.ports: expected a range of "
+	    "ports such as \"40000-40999\", or \"ephemeral\", not a "
+	    "number\n" },
+	{ TOML,
+	    "[proxy]\n"
+	    "bind.ports = \"80-90\"",
+	    "sallyport.toml:2:14: proxy.bind.ports: \"80-90\" has ports "
+	    "below 1024\n" },
+	{ TOML,
+	    "[proxy]\n"
+	    "udp.advertise = [\"10.0.0.7\", \"10.0.0.0/8=0.0.0.0\"]",
+	    "sallyport.toml:2:30: proxy.udp.advertise: "
+	    "\"10.0.0.0/8=0.0.0.0\" advertises an address that nobody can "
+	    "send to\n" },
+	{ VARIABLE,
+	    "SALLYPORT_PROXY__BIND__ADVERTISE=10.0.0.7,10.0.0.8",
+	    "SALLYPORT_PROXY__BIND__ADVERTISE: proxy.bind.advertise: "
+	    "\"10.0.0.8\" is for clients that already have an address of "
+	    "this family\n" },
+	{ TOML,
 	    "[bus]\n"
 	    "auth = \"ipc://\"",
 	    "sallyport.toml:2:8: bus.auth: ipc:// needs the path of a "

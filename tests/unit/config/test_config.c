@@ -177,6 +177,25 @@ test_choices(void **state)
 	    CONFIG_SOCKS_USERPASS);
 	assert_int_equal(config_choice_index(config_socks_methods, "gssapi"),
 	    -1);
+	assert_int_equal(config_choice_index(config_carriers, "http"),
+	    CONFIG_CARRIER_HTTP);
+	assert_int_equal(config_choice_index(config_commands, "udp"),
+	    CONFIG_COMMAND_UDP);
+}
+
+/* What a list of words has and has not. */
+static void
+test_words(void **state)
+{
+	struct settings *s = load_defaults();
+
+	(void)state;
+	assert_true(config_has_word(&s->proxy.carriers, "socks4"));
+	assert_true(config_has_word(&s->proxy.commands, "udp"));
+	assert_false(config_has_word(&s->proxy.commands, "bind"));
+	assert_false(config_has_word(&s->proxy.commands, "con"));
+	assert_false(config_has_word(&(struct string_list){ 0 }, "bind"));
+	config_free(&s);
 }
 
 /* The same content in all the ways that it can be written. */
@@ -184,17 +203,23 @@ static const char *const same_toml[] = {
 	"[proxy]\nlisten = ['127.0.0.1:1', '[::1]:2']\nworkers = 3\n"
 	"mask_bound_address = true\ntimeouts.idle = '2h'\n"
 	"timeouts.lifetime = 0\nrelay.splice_after = 4096\n"
+	"udp.ports = '40000-40999'\n"
+	"udp.advertise = ['10.0.0.0/8=10.0.0.7', '203.0.113.7']\n"
 	"[log]\nlevel = 'debug'\n[acld]\nown_addresses = '10.0.0.0/8'\n"
 	"[sessiond]\ndatabase = 'sqlite:x.db'\n",
 	"proxy.listen = '127.0.0.1:1,[::1]:2'\nproxy.workers = 0x3\n"
 	"proxy.mask_bound_address = true\n"
 	"log = { level = 'debug' }\nsessiond.database = '''sqlite:x.db'''\n"
-	"acld.own_addresses = ['10.0.0.0/8']\n[proxy.timeouts]\n"
+	"[proxy.udp]\nports = \"40000-40999\"\n"
+	"advertise = '10.0.0.0/8=10.0.0.7, 203.0.113.7'\n"
+	"[acld]\nown_addresses = ['10.0.0.0/8']\n[proxy.timeouts]\n"
 	"idle = '120m'\nlifetime = '0'\n[proxy.relay]\n"
 	"splice_after = '4KiB'\n",
 	"[proxy]\n'timeouts.idle' = '7200s'\nmask_bound_address = true\n"
 	"listen = ' 127.0.0.1:1 , [::1]:2 '\nworkers = 3\n"
-	"'relay.splice_after' = '4KiB'\n[log]\nlevel = \"debug\"\n"
+	"'relay.splice_after' = '4KiB'\n'udp.ports' = '40000-40999'\n"
+	"udp = { advertise = ['10.0.0.0/8=10.0.0.7', '203.0.113.7'] }\n"
+	"[log]\nlevel = \"debug\"\n"
 	"[acld]\nown_addresses = ['10.0.0.0/8']\n"
 	"[sessiond]\ndatabase = 'sqlite:x.db'\n",
 };
@@ -203,11 +228,15 @@ static const char *const same_yaml[] = {
 	"proxy:\n  listen:\n  - 127.0.0.1:1\n  - '[::1]:2'\n  workers: 3\n"
 	"  mask_bound_address: true\n  timeouts:\n    idle: 2h\n"
 	"    lifetime: 0\n  relay: {splice_after: 4096}\n"
+	"  udp:\n    ports: 40000-40999\n    advertise:\n"
+	"    - 10.0.0.0/8=10.0.0.7\n    - 203.0.113.7\n"
 	"log:\n  level: debug\nacld: {own_addresses: 10.0.0.0/8}\n"
 	"sessiond:\n  database: sqlite:x.db\n",
 	"proxy: {listen: ['127.0.0.1:1', '[::1]:2'], workers: 3,\n"
 	"  mask_bound_address: true, timeouts.idle: \"120m\",\n"
-	"  relay.splice_after: 4KiB}\nlog.level: debug\n"
+	"  relay.splice_after: 4KiB, udp: {ports: \"40000-40999\",\n"
+	"  advertise: \"10.0.0.0/8=10.0.0.7,203.0.113.7\"}}\n"
+	"log.level: debug\n"
 	"acld.own_addresses: [10.0.0.0/8]\n"
 	"sessiond.database: \"sqlite:x.db\"\n",
 };
@@ -222,6 +251,9 @@ test_spellings(void **state)
 	assert_int_equal(first->proxy.workers, 3);
 	assert_int_equal(first->proxy.timeouts_idle, 7200000);
 	assert_int_equal(first->proxy.relay_splice_after, 4096);
+	assert_int_equal(first->proxy.udp_ports.low, 40000);
+	assert_int_equal(first->proxy.udp_ports.high, 40999);
+	assert_int_equal(first->proxy.udp_advertise.n, 2);
 	assert_int_equal(first->log.level, LOG_DEBUG);
 	assert_int_equal(first->acld.own_addresses.n, 1);
 	assert_string_equal(first->sessiond.database, "sqlite:x.db");
@@ -271,6 +303,28 @@ test_sample_is_default(void **state)
 	free(yaml);
 }
 
+/* What --print-config shows is a file that means the same. */
+static void
+test_print_is_a_file(void **state)
+{
+	struct settings *s = load_text("a.toml", "[proxy]\n"
+	    "carriers = ['http', 'socks5']\ncommands = 'udp'\n"
+	    "source_address = ['127.0.0.9', '::1']\n"
+	    "udp.ports = '40000-40999'\nbind.ports = 'ephemeral'\n"
+	    "udp.advertise = ['10.0.0.0/8=10.0.0.7', '203.0.113.7', '::1']\n"
+	    "udp.bytes_per_second = '3MiB'\ntimeouts.udp_idle = '90s'\n");
+	char *text = printed_settings(s, "proxy");
+	struct settings *again = load_text("b.toml", text);
+
+	(void)state;
+	assert_same(s, again);
+	assert_int_equal(again->proxy.udp_advertise.n, 3);
+	assert_int_equal(again->proxy.source_address.n, 2);
+	config_free(&s);
+	config_free(&again);
+	free(text);
+}
+
 static void
 test_reference_is_complete(void **state)
 {
@@ -292,8 +346,12 @@ test_precedence(void **state)
 {
 	char *environ_of[] = { "SALLYPORT_PROXY__WORKERS=3",
 		"SALLYPORT_PROXY__TIMEOUTS__IDLE=3m",
-		"SALLYPORT_PROXY__LISTEN=127.0.0.1:3, [::1]:3", NULL };
-	const char *const set[] = { "proxy.workers=4", "proxy.workers=5" };
+		"SALLYPORT_PROXY__LISTEN=127.0.0.1:3, [::1]:3",
+		"SALLYPORT_PROXY__UDP__ADVERTISE=::/0=::2,10.0.0.0/8=10.0.0.2",
+		"SALLYPORT_PROXY__BIND__PORTS=2000-2001", NULL };
+	const char *const set[] = { "proxy.workers=4", "proxy.workers=5",
+		"proxy.bind.advertise=10.0.0.0/8=10.0.0.3",
+		"proxy.bind.ports=ephemeral" };
 	struct config_sources from = { 0 };
 	struct settings *s;
 
@@ -312,6 +370,8 @@ test_precedence(void **state)
 	assert_int_equal(s->proxy.workers, 3);
 	assert_int_equal(s->proxy.timeouts_idle, 180000);
 	assert_int_equal(s->proxy.listen.n, 2);
+	assert_int_equal(s->proxy.udp_advertise.n, 2);
+	assert_int_equal(s->proxy.bind_ports.high, 2001);
 	assert_int_equal(config_origin_of(s, key("proxy.workers")),
 	    ORIGIN_ENV);
 	config_free(&s);
@@ -321,6 +381,8 @@ test_precedence(void **state)
 	s = load_from(&from);
 	assert_int_equal(s->proxy.workers, 5);
 	assert_int_equal(s->proxy.timeouts_idle, 180000);
+	assert_int_equal(s->proxy.bind_advertise.n, 1);
+	assert_int_equal(s->proxy.bind_ports.high, 0);
 	assert_string_equal(s->proxy.instance, "file");
 	assert_int_equal(config_origin_of(s, key("proxy.workers")),
 	    ORIGIN_FLAG);
@@ -618,8 +680,10 @@ main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_choices),
+		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_spellings),
 		cmocka_unit_test(test_sample_is_default),
+		cmocka_unit_test(test_print_is_a_file),
 		cmocka_unit_test(test_reference_is_complete),
 		cmocka_unit_test(test_precedence),
 		cmocka_unit_test(test_variables),

@@ -114,6 +114,17 @@ test_types(void **state)
 		    "1.2.3.5:80" },
 		{ VALUE_CIDRS, "10.0.0.0/8", "[\"10.0.0.0/8\"]",
 		    "10.0.0.0/9" },
+		{ VALUE_PORTS, "ephemeral", "\"ephemeral\"", "1024-65535" },
+		{ VALUE_PORTS, "40000-40999", "\"40000-40999\"",
+		    "40000-40998" },
+		{ VALUE_PORTS, "40000-40000", "\"40000-40000\"",
+		    "39999-40000" },
+		{ VALUE_ADVERTISED, "203.0.113.7", "[\"203.0.113.7\"]",
+		    "203.0.113.8" },
+		{ VALUE_ADVERTISED, "10.0.0.0/8=2001:db8::1",
+		    "[\"10.0.0.0/8=2001:db8::1\"]", "2001:db8::1" },
+		{ VALUE_ADVERTISED, "10.0.0.1=10.0.0.2",
+		    "[\"10.0.0.1/32=10.0.0.2\"]", "10.0.0.3=10.0.0.2" },
 	};
 
 	(void)state;
@@ -154,6 +165,10 @@ test_lists(void **state)
 		{ VALUE_ENDPOINTS, "1.2.3.4:80", "[::1]:80", "1.2.3.4:80" },
 		{ VALUE_ENDPOINTS, "1.2.3.4:0", "1.2.3.4:0", "1.2.3.4" },
 		{ VALUE_CIDRS, "10.0.0.0/8", "::/0", "10.0.0.1/8" },
+		{ VALUE_ADVERTISED, "10.0.0.0/8=1.1.1.1", "2.2.2.2",
+		    "10.0.0.0/8=3.3.3.3" },
+		{ VALUE_ADVERTISED, "2.2.2.2", "2001:db8::1", "3.3.3.3" },
+		{ VALUE_ADVERTISED, "2.2.2.2", "::/0=2.2.2.2", "" },
 	};
 
 	(void)state;
@@ -179,6 +194,106 @@ test_lists(void **state)
 		ops->free(&two);
 		assert_int_equal(ops->measure(&two), 0);
 	}
+}
+
+static void
+test_refused(void **state)
+{
+	static const struct {
+		enum value_type type;
+		const char *text, *why;
+	} table[] = {
+		{ VALUE_PORTS, "", "is neither a range" },
+		{ VALUE_PORTS, "-", "is neither a range" },
+		{ VALUE_PORTS, "40000", "is neither a range" },
+		{ VALUE_PORTS, "40000-", "is neither a range" },
+		{ VALUE_PORTS, "-40000", "is neither a range" },
+		{ VALUE_PORTS, "40000 - 40001", "is neither a range" },
+		{ VALUE_PORTS, "40000-40001-40002", "is neither a range" },
+		{ VALUE_PORTS, "40000-65536", "is neither a range" },
+		{ VALUE_PORTS, "0-0", "is neither a range" },
+		{ VALUE_PORTS, "Ephemeral", "is neither a range" },
+		{ VALUE_PORTS, "40001-40000", "ends before it begins" },
+		{ VALUE_PORTS, "1023-2000", "has ports below 1024" },
+		{ VALUE_ADVERTISED, "", "is neither ADDRESS" },
+		{ VALUE_ADVERTISED, "proxy.example", "is neither ADDRESS" },
+		{ VALUE_ADVERTISED, "10.0.0.7:80", "is neither ADDRESS" },
+		{ VALUE_ADVERTISED, "10.0.0.0/8=", "is neither ADDRESS" },
+		{ VALUE_ADVERTISED, "=1.1.1.1", "not an IP address or range" },
+		{ VALUE_ADVERTISED, "10.0.0.1/8=1.1.1.1",
+		    "write 10.0.0.0/8 for the range" },
+		{ VALUE_ADVERTISED, "1.1.1.1=2.2.2.2=3.3.3.3",
+		    "is neither ADDRESS" },
+		{ VALUE_ADVERTISED, "0.0.0.0", "nobody can send to" },
+		{ VALUE_ADVERTISED, "::", "nobody can send to" },
+		{ VALUE_ADVERTISED, "10.0.0.0/8=0.0.0.0",
+		    "nobody can send to" },
+		{ VALUE_ADVERTISED, "224.0.0.1", "nobody can send to" },
+		{ VALUE_ADVERTISED, "255.255.255.255", "nobody can send to" },
+		{ VALUE_ADVERTISED, "ff02::1", "nobody can send to" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		const struct value_ops *ops = &value_types[table[i].type];
+		union value v = { 0 };
+		struct err err = { 0 };
+
+		assert_int_equal(ops->parse(&v, str_from(table[i].text), NULL,
+		    &err), -1);
+		if (strstr(err.text, table[i].why) == NULL)
+			fail_msg("%s: %s", table[i].text, err.text);
+	}
+}
+
+/* The first entry for this client with an address of the wanted family. */
+static void
+test_advertised_find(void **state)
+{
+	static const char *const entries[] = {
+		"10.1.0.0/16=10.1.0.7", "10.0.0.0/8=10.0.0.7",
+		"2001:db8::/32=2001:db8::7", "10.2.0.0/16=10.9.9.9",
+		"203.0.113.7", "::1=192.0.2.1",
+	};
+	static const struct {
+		const char *client;
+		bool v4;
+		const char *found;	/* NULL: none */
+	} table[] = {
+		{ "10.1.2.3", true, "10.1.0.7" },
+		{ "10.2.2.3", true, "10.0.0.7" },
+		{ "::ffff:10.1.2.3", true, "10.1.0.7" },
+		{ "192.0.2.9", true, "203.0.113.7" },
+		{ "192.0.2.9", false, NULL },
+		{ "2001:db8::9", false, "2001:db8::7" },
+		{ "2001:db9::9", false, NULL },
+		{ "2001:db9::9", true, "203.0.113.7" },
+		{ "::1", true, "203.0.113.7" },
+	};
+	const struct value_ops *ops = &value_types[VALUE_ADVERTISED];
+	union value v = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++)
+		assert_int_equal(ops->parse(&v, str_from(entries[i]), NULL,
+		    &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		char text[ADDR_TEXT_SIZE];
+		const struct addr *found;
+		struct addr client;
+
+		assert_true(addr_parse(&client, str_from(table[i].client)));
+		found = advertised_find(&v.advertised, &client, table[i].v4);
+		assert_int_equal(found != NULL, table[i].found != NULL);
+		if (found != NULL) {
+			addr_format(text, found);
+			assert_string_equal(text, table[i].found);
+		}
+	}
+	ops->free(&v);
+	assert_null(advertised_find(&v.advertised, &(struct addr){ { 0 } },
+	    true));
 }
 
 static void
@@ -212,6 +327,8 @@ main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_advertised_find),
 		cmocka_unit_test(test_store),
 		cmocka_unit_test(test_quoted),
 	};
