@@ -343,6 +343,7 @@ handshake_free(struct conn *c)
 	dial_cancel(&h->dial);
 	stream_close(&h->target, true);
 	secret_wipe(h->in, h->in_len);
+	secret_wipe(h->password, h->password_len);
 	pool_put(c->w->handshakes, h);
 }
 

@@ -3,8 +3,9 @@
  * conn: the life of one client's connection.
  *
  * accept → greeting → login → request → resolve → decide → dial → relay. The
- * table of states is in conn_states.c; a handler does the work of a state and
- * returns the state to be in. Two objects: struct handshake, with everything
+ * table of states is in conn_states.c, the handlers in conn_*.c (conn_impl.h
+ * says where what is): one does the work of a state and returns the state to be
+ * in. Two objects: struct handshake, with everything
  * that is needed until the relay starts, then given back; and struct conn,
  * which is what an idle session costs. Owned by one worker.
  */
@@ -26,7 +27,8 @@ struct listener;
 struct worker;
 
 enum conn_state {
-	CONN_GREETING,		/* methods offered by the client */
+	CONN_GREETING,		/* the first byte tells the carrier */
+	CONN_METHODS,		/* offered by a client of SOCKS5 */
 	CONN_AUTH_READ,		/* user and password */
 	CONN_AUTH_WAIT,		/* authd is asked */
 	CONN_AUTH_DELAY,	/* a refusal that is held back */
@@ -66,12 +68,13 @@ struct handshake {
 
 	uint16_t in_len;
 	uint8_t in[CONN_INPUT_MAX];
-	uint16_t login_len;	/* bytes of the login message still in `in` */
 
 	char offered[256];	/* user name that was offered; not terminated */
 	uint8_t offered_len;
+	uint8_t password_len;
+	char password[255];	/* until it was answered; then wiped */
 	struct dest dest;	/* port 0: no request was read */
-	uint8_t command;
+	uint8_t command;	/* enum record_command, and of SOCKS5 */
 	char raw_host[256];	/* host as sent, of a malformed request */
 	uint8_t raw_host_len;
 
@@ -91,7 +94,7 @@ struct handshake {
 struct conn {
 	uint32_t magic;
 	uint8_t state;		/* enum conn_state; conn_step writes it */
-	uint8_t reply_code;	/* SOCKS5 code sent, or RECORD_NO_REPLY */
+	uint8_t carrier;	/* enum record_carrier, by the first byte */
 	bool pre_login;		/* counted as not having asked yet */
 	bool has_used;
 	struct list link;	/* in worker's open, then in its graveyard */
@@ -103,6 +106,7 @@ struct conn {
 	struct identity *identity;	/* NULL: not logged in */
 	uint8_t *opened;	/* body of the OPEN record, NULL: none */
 	uint16_t opened_len;
+	uint16_t reply_code;	/* sent: 0-8, 90-91, 200-504; or NO_REPLY */
 	uint16_t reason;	/* enum close_reason; CLOSE_NONE: running */
 	bool counted;		/* among its user's sessions */
 	struct id id;
@@ -138,7 +142,7 @@ void conn_checkpoint(struct conn *c);
 /* Frees what was buried. */
 void conn_bury(struct worker *w);
 
-/* ---- for conn_states.c ---- */
+/* ---- for conn_*.c ---- */
 
 /* Runs a handler and moves to the state it returns; may close the conn. */
 void conn_step(struct conn *c, conn_handler_fn *handle);

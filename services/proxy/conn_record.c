@@ -36,13 +36,13 @@ fill_user(struct record_session *s, const struct conn *c)
 static void
 fill_destination(struct record_session *s, const struct handshake *h)
 {
-	if (h->dest.port == 0) {
+	if (h->command == COMMAND_NONE) {
 		s->dest_host =
 		    (struct str){ h->raw_host, h->raw_host_len };
 		return;
 	}
 	s->command = (enum record_command)h->command;
-	s->protocol = PROTOCOL_TCP;
+	s->protocol = h->command == COMMAND_UDP ? PROTOCOL_UDP : PROTOCOL_TCP;
 	s->dest_port = h->dest.port;
 	s->dest_host = (struct str){ h->dest.name, h->dest.name_len };
 	if (h->n_resolved > 0) {
@@ -63,7 +63,7 @@ fill(struct record_session *s, const struct conn *c, const struct decision *d)
 	s->started_ms = id_ms(&c->id);
 	s->source = c->source;
 	s->listener = str_from(c->listener->name);
-	s->carrier = CARRIER_SOCKS5;
+	s->carrier = c->carrier;
 	fill_user(s, c);
 	fill_destination(s, c->h);
 	if (d == NULL)
@@ -102,7 +102,7 @@ fill_end(struct record_session *s, const struct conn *c,
 	s->status = close_reason_status(reason);
 	s->close_reason = str_from(close_reason_name(reason));
 	s->close_detail = str_from(detail);
-	s->reply_code = c->reply_code;
+	s->reply_code = (uint8_t)c->reply_code;
 	s->setup_us = c->setup_us;
 	if (c->relay != NULL) {
 		struct relay_bytes n = relay_count(c->relay);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "msg/rpc_client.h"
 #include "msg/topic.h"
 #include "net/sock.h"
@@ -65,6 +66,44 @@ read_methods(struct proxy *p)
 		p->methods[p->n_methods++] =
 		    strcmp(names->v[i], "none") == 0 ? SOCKS5_METHOD_NONE :
 						       SOCKS5_METHOD_USERPASS;
+}
+
+static bool
+lists(const struct string_list *list, const char *word)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->v[i], word) == 0)
+			return true;
+	return false;
+}
+
+static void
+read_carriers(struct proxy *p)
+{
+	static const unsigned bits[] = {
+		[CONFIG_CARRIER_SOCKS5] = 1u << CARRIER_SOCKS5,
+		[CONFIG_CARRIER_SOCKS4] =
+		    1u << CARRIER_SOCKS4 | 1u << CARRIER_SOCKS4A,
+		[CONFIG_CARRIER_HTTP] = 1u << CARRIER_HTTP,
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(bits); i++)
+		if (lists(&p->settings->proxy.carriers, config_carriers[i]))
+			p->carriers |= bits[i];
+}
+
+static void
+read_commands(struct proxy *p)
+{
+	static const enum record_command commands[] = {
+		[CONFIG_COMMAND_CONNECT] = COMMAND_CONNECT,
+		[CONFIG_COMMAND_BIND] = COMMAND_BIND,
+		[CONFIG_COMMAND_UDP] = COMMAND_UDP,
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(commands); i++)
+		if (lists(&p->settings->proxy.commands, config_commands[i]))
+			p->commands |= 1u << commands[i];
 }
 
 static void
@@ -154,6 +193,8 @@ proxy_bind(struct proxy **out, struct service_context *c, struct err *err)
 	p->n_workers = s->proxy.workers != 0 ? s->proxy.workers : count_cores();
 	p->n_listen = (unsigned)s->proxy.listen.n;
 	read_methods(p);
+	read_carriers(p);
+	read_commands(p);
 	read_instance(p);
 	p->max_connections = connections_allowed(&s->proxy, err);
 	if (p->max_connections == 0 || bind_all(p, err) != 0) {

@@ -25,6 +25,8 @@ struct proxy {
 	char instance[65];
 	uint8_t methods[4];		/* SOCKS5 methods, best first */
 	unsigned n_methods;
+	unsigned carriers;		/* 1u << enum record_carrier, or-ed */
+	unsigned commands;		/* 1u << enum record_command, or-ed */
 
 	struct rpc_client *auth, *decide;
 	struct topic_sub *policy;

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +189,7 @@ setup(void **state)
 	r->proxy.max_connections = CONNS;
 	r->proxy.methods[0] = SOCKS5_METHOD_USERPASS;
 	r->proxy.n_methods = 1;
+	r->proxy.carriers = r->proxy.commands = UINT_MAX;
 	r->proxy.auth = client(r, "auth");
 	r->proxy.decide = client(r, "decide");
 	r->proxy.events = publisher(r);
@@ -349,7 +351,9 @@ bring_to(struct rig *r, enum conn_state state)
 	int fd = connect_client(r);
 
 	hold(r, state == CONN_AUTH_WAIT, state == CONN_ACL_WAIT);
-	if (state == CONN_GREETING) {
+	if (state == CONN_GREETING)
+		return fd;
+	if (state == CONN_METHODS) {
 		put_lit(fd, "\5");
 		settle(r);
 		return fd;
@@ -377,7 +381,7 @@ bring_to(struct rig *r, enum conn_state state)
 
 /* Those in which a connection can be found between two turns. DIAL to
  * loopback is over at once. */
-static const enum conn_state resting[] = { CONN_GREETING, CONN_AUTH_READ,
+static const enum conn_state resting[] = { CONN_METHODS, CONN_AUTH_READ,
 	CONN_AUTH_WAIT, CONN_AUTH_DELAY, CONN_REQUEST, CONN_RESOLVE,
 	CONN_ACL_WAIT, CONN_RELAY, CONN_LINGER };
 
@@ -509,7 +513,7 @@ test_fin_in_each_state(void **state)
 static void
 test_handshake_clock(void **state)
 {
-	static const enum conn_state clocked[] = { CONN_GREETING,
+	static const enum conn_state clocked[] = { CONN_GREETING, CONN_METHODS,
 		CONN_AUTH_READ, CONN_REQUEST };
 	struct rig *r = *state;
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CONNECT: dial what was permitted, reply, and start the relay.
+ */
+#include "proxy/conn_impl.h"
+
+#include "base/clock.h"
+#include "net/sock.h"
+#include "proxy/proxy_metrics.h"
+#include "proxy/worker.h"
+
+static void
+on_dialled(void *arg, enum dial_result result, int fd,
+    const struct endpoint *to)
+{
+	struct conn *c = arg;
+	struct handshake *h = c->h;
+
+	h->dial = NULL;
+	h->dial_result = result;
+	if (result == DIAL_OK)
+		h->target = stream_plain(fd);
+	c->used = to->addr;
+	c->has_used = true;
+	conn_step(c, conn_dial_answer);
+}
+
+enum conn_state
+conn_connect(struct conn *c, const struct decision *d)
+{
+	struct handshake *h = c->h;
+	struct permit *p = &h->permit;
+
+	p->n = d->n_permitted;
+	p->port = h->dest.port;
+	for (unsigned i = 0; i < d->n_permitted; i++) {
+		p->addrs[i] = h->resolved[d->permitted[i]];
+		p->internal_ok[i] = d->internal_ok[i];
+	}
+	conn_record_open(c, d);
+	h->dial = dial_start(c->w->base, c->w->cfg, &c->w->proxy->fence, p,
+	    on_dialled, c);
+	if (h->dial == NULL)
+		return conn_refuse(c, CLOSE_out_of_resources, NULL, NULL);
+	return CONN_DIAL;
+}
+
+static enum conn_state
+dial_failed(struct conn *c, enum dial_result result)
+{
+	static const enum close_reason reasons[] = {
+		[DIAL_REFUSED] = CLOSE_connect_refused,
+		[DIAL_NET_UNREACHABLE] = CLOSE_network_unreachable,
+		[DIAL_HOST_UNREACHABLE] = CLOSE_host_unreachable,
+		[DIAL_TIMEOUT] = CLOSE_connect_timeout,
+		[DIAL_RESOURCES] = CLOSE_out_of_resources,
+		[DIAL_FENCED] = CLOSE_hard_deny,
+		[DIAL_ERROR] = CLOSE_connect_error,
+	};
+
+	ASSERT(result < ARRAY_LEN(reasons));
+	return conn_refuse(c, reasons[result], NULL, NULL);
+}
+
+enum conn_state
+conn_established(struct conn *c, const struct endpoint *bound)
+{
+	struct worker *w = c->w;
+
+	if (!conn_reply(c, bound))
+		return conn_gone(c);
+	c->setup_us = clock_mono_us() - c->accepted_us;
+	metrics_observe(w->cells, METRIC_proxy_setup_duration_seconds, 0,
+	    (double)c->setup_us / 1e6);
+	metrics_add(w->cells, METRIC_proxy_sessions_total, 0, 1);
+	if (conn_start_relay(c))
+		return CONN_RELAY;
+	return conn_hang_up(c, CLOSE_out_of_resources);
+}
+
+enum conn_state
+conn_dial_answer(struct conn *c)
+{
+	struct handshake *h = c->h;
+	struct endpoint bound;
+
+	if (h->dial_result != DIAL_OK)
+		return dial_failed(c, h->dial_result);
+	if (c->w->cfg->mask_bound_address || !sock_local(h->target.fd, &bound))
+		return conn_established(c, NULL);
+	return conn_established(c, &bound);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who is it? The same for every carrier that can carry a name and a password.
+ */
+#include "proxy/conn_impl.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "proxy/gate.h"
+#include "proxy/listener.h"
+#include "proxy/proxy_metrics.h"
+#include "proxy/worker.h"
+
+static enum conn_state ask(struct conn *c, bool own_source);
+
+bool
+conn_login_is_optional(const struct conn *c)
+{
+	const struct proxy *p = c->w->proxy;
+
+	return memchr(p->methods, SOCKS5_METHOD_NONE, p->n_methods) != NULL;
+}
+
+void
+conn_login_nobody(struct conn *c)
+{
+	c->identity =
+	    identity_new(str_from(c->w->cfg->anonymous_user), NULL, 0);
+}
+
+void
+conn_login_offer(struct conn *c, struct str user, struct str password)
+{
+	struct handshake *h = c->h;
+
+	ASSERT(user.len <= UINT8_MAX && password.len <= UINT8_MAX);
+	h->offered_len = (uint8_t)user.len;
+	memcpy(h->offered, user.ptr, user.len);
+	h->password_len = (uint8_t)password.len;
+	memcpy(h->password, password.ptr, password.len);
+}
+
+static void
+forget_password(struct handshake *h)
+{
+	secret_wipe(h->password, h->password_len);
+	h->password_len = 0;
+}
+
+static enum conn_state
+failed(struct conn *c, uint32_t delay_ms)
+{
+	if (delay_ms == 0)
+		return conn_carriers[c->carrier]->reject(c, CLOSE_auth_failed);
+	/* It failed, even for who does not wait to be told. */
+	conn_record_end(c, CLOSE_auth_failed, NULL, NULL);
+	c->h->delay_ms = delay_ms;
+	return CONN_AUTH_DELAY;
+}
+
+static enum conn_state
+answered(struct conn *c, const struct login_answer *a)
+{
+	static const unsigned results[] = {
+		[LOGIN_SILENT] = AUTH_RESULT_SILENT,
+		[LOGIN_BUSY] = AUTH_RESULT_BUSY,
+		[LOGIN_FAILED] = AUTH_RESULT_FAILED,
+		[LOGIN_OK] = AUTH_RESULT_OK,
+	};
+
+	/* Another's answer to the same question, but not for this source. */
+	if (a->source_bound && !addr_eq(&a->asked_source, &c->source.addr))
+		return ask(c, true);
+	forget_password(c->h);
+	metrics_add(c->w->cells, METRIC_proxy_auth_attempts_total,
+	    results[a->result], 1);
+	switch (a->result) {
+	case LOGIN_OK:
+		c->identity = identity_ref(a->identity);
+		return conn_carriers[c->carrier]->welcome(c);
+	case LOGIN_FAILED:
+		return failed(c, a->delay_ms);
+	case LOGIN_BUSY:
+	case LOGIN_SILENT:
+		break;
+	}
+	return conn_carriers[c->carrier]->reject(c, CLOSE_auth_silent);
+}
+
+enum conn_state
+conn_login_answer(struct conn *c)
+{
+	return answered(c, c->h->answer);
+}
+
+enum conn_state
+conn_login_delayed(struct conn *c)
+{
+	return conn_carriers[c->carrier]->reject(c, CLOSE_auth_failed);
+}
+
+static void
+on_login(struct lease_waiter *w, const void *value)
+{
+	static const struct login_answer silent = { .result = LOGIN_SILENT };
+	struct handshake *h = container_of(w, struct handshake, waiter);
+
+	h->answer = value != NULL ? value : &silent;
+	conn_step(h->conn, conn_login_answer);
+}
+
+static enum conn_state
+ask(struct conn *c, bool own_source)
+{
+	struct handshake *h = c->h;
+	struct login_question q = {
+		.user = { h->offered, h->offered_len },
+		.password = { h->password, h->password_len },
+		.source = c->source.addr,
+		.own_source = own_source,
+		.listener = c->listener->name,
+	};
+	const struct login_answer *answer = NULL;
+
+	h->waiter.done = on_login;
+	if (gate_login(c->w->gate, &q, &h->waiter, &answer) == GATE_WAIT)
+		return CONN_AUTH_WAIT;
+	return answered(c, answer);
+}
+
+enum conn_state
+conn_login_ask(struct conn *c)
+{
+	return ask(c, false);
+}

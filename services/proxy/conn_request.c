@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * May they? A request that is whole: limits, the name's addresses, the policy,
+ * and then the command. The same for every carrier.
+ */
+#include "proxy/conn_impl.h"
+
+#include <string.h>
+
+#include "proxy/gate.h"
+#include "proxy/worker.h"
+
+static enum conn_state ask_policy(struct conn *c, bool own_source);
+
+static conn_command_fn *const commands[] = {
+	[COMMAND_NONE] = NULL,
+	[COMMAND_CONNECT] = conn_connect,
+	[COMMAND_BIND] = NULL,
+	[COMMAND_UDP] = NULL,
+};
+
+/* ---- names ---- */
+
+enum conn_state
+conn_resolve_answer(struct conn *c)
+{
+	static const enum close_reason reasons[] = {
+		[RESOLVE_NOT_FOUND] = CLOSE_dns_not_found,
+		[RESOLVE_TIMEOUT] = CLOSE_dns_timeout,
+		[RESOLVE_FAILED] = CLOSE_dns_failure,
+		[RESOLVE_BUSY] = CLOSE_out_of_resources,
+	};
+	enum resolve_result result = c->h->resolve_result;
+
+	if (result == RESOLVE_OK)
+		return ask_policy(c, false);
+	ASSERT(result < ARRAY_LEN(reasons));
+	return conn_refuse(c, reasons[result], NULL, NULL);
+}
+
+static void
+on_resolved(void *arg, enum resolve_result result, const struct addr *addrs,
+    size_t n)
+{
+	struct conn *c = arg;
+	struct handshake *h = c->h;
+
+	ASSERT(n <= ARRAY_LEN(h->resolved));
+	h->query = NULL;
+	h->resolve_result = result;
+	h->n_resolved = (uint8_t)n;
+	if (n > 0)
+		memcpy(h->resolved, addrs, n * sizeof(addrs[0]));
+	h->resolved_now = true;
+	if (c->state == CONN_RESOLVE)
+		conn_step(c, conn_resolve_answer);
+}
+
+static enum conn_state
+resolve(struct conn *c)
+{
+	struct handshake *h = c->h;
+	struct str name = { h->dest.name, h->dest.name_len };
+
+	h->resolved_now = false;
+	h->query = resolve_start(c->w->resolver, name, on_resolved, c);
+	return h->resolved_now ? conn_resolve_answer(c) : CONN_RESOLVE;
+}
+
+/* ---- the request ---- */
+
+/* A user's limit is told where it belongs: 02, not a login that fails. */
+static bool
+count_session(struct conn *c)
+{
+	c->counted = tally_take(&c->w->users, c->identity->user,
+	    c->w->cfg->limits_sessions_per_user);
+	return c->counted;
+}
+
+enum conn_state
+conn_requested(struct conn *c)
+{
+	struct handshake *h = c->h;
+
+	conn_asked(c);
+	if (commands[h->command] == NULL ||
+	    (c->w->proxy->commands & 1u << h->command) == 0)
+		return conn_refuse(c, CLOSE_command_disabled, NULL, NULL);
+	if (!count_session(c))
+		return conn_refuse(c, CLOSE_limit_user, NULL, NULL);
+	if (h->dest.is_name)
+		return resolve(c);
+	h->resolved[0] = h->dest.addr;
+	h->n_resolved = 1;
+	return ask_policy(c, false);
+}
+
+/* ---- policy ---- */
+
+static enum conn_state
+decided(struct conn *c, const struct decision *d)
+{
+	static const enum close_reason reasons[] = {
+		[VERDICT_BY_RULE] = CLOSE_policy_block,
+		[VERDICT_BY_DEFAULT] = CLOSE_policy_default,
+		[VERDICT_BY_HARD_DENY] = CLOSE_hard_deny,
+	};
+
+	if (d->source_bound && d->verdict != VERDICT_UNAVAILABLE &&
+	    !addr_eq(&d->asked_source, &c->source.addr))
+		return ask_policy(c, true);
+	switch (d->verdict) {
+	case VERDICT_ALLOW:
+		return commands[c->h->command](c, d);
+	case VERDICT_BLOCK:
+		return conn_refuse(c, reasons[d->source], d, d->reason);
+	case VERDICT_UNAVAILABLE:
+		break;
+	}
+	return conn_refuse(c, CLOSE_acl_silent, NULL, NULL);
+}
+
+enum conn_state
+conn_policy_answer(struct conn *c)
+{
+	return decided(c, c->h->answer);
+}
+
+static void
+on_decided(struct lease_waiter *w, const void *value)
+{
+	static const struct decision none = { .verdict = VERDICT_UNAVAILABLE };
+	struct handshake *h = container_of(w, struct handshake, waiter);
+	struct conn *c = h->conn;
+
+	h->answer = value != NULL ? value : &none;
+	conn_step(c, conn_policy_answer);
+}
+
+static enum conn_state
+ask_policy(struct conn *c, bool own_source)
+{
+	struct handshake *h = c->h;
+	struct decide_question q = {
+		.identity = c->identity,
+		.source = c->source.addr,
+		.own_source = own_source,
+		.command = h->command,
+		.protocol = PROTOCOL_TCP,
+		.dest = &h->dest,
+		.resolved = h->resolved,
+		.n_resolved = h->n_resolved,
+	};
+	const struct decision *decision = NULL;
+
+	h->waiter.done = on_decided;
+	if (gate_decide(c->w->gate, &q, &h->waiter, &decision) == GATE_WAIT)
+		return CONN_ACL_WAIT;
+	return decided(c, decision);
+}

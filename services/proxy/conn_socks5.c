@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SOCKS5 as the client speaks it: methods, login (RFC 1929), request.
+ */
+#include "proxy/conn_impl.h"
+
+#include <string.h>
+
+#include "proxy/proxy_metrics.h"
+#include "proxy/worker.h"
+
+/* ---- methods ---- */
+
+enum conn_state
+conn_socks5_greeting(struct conn *c)
+{
+	const struct proxy *p = c->w->proxy;
+	struct socks5_greeting greeting;
+	enum socks5_method method;
+	uint8_t out[2];
+	size_t used;
+
+	switch (socks5_parse_greeting(conn_input(c), &greeting, &used)) {
+	case PARSE_MORE:
+		return conn_more(c);
+	case PARSE_BAD:
+		conn_oddity(c, ODDITY_VERSION);
+		return conn_hang_up(c, CLOSE_invalid_request);
+	case PARSE_DONE:
+		break;
+	}
+	method = socks5_choose(&greeting, p->methods, p->n_methods);
+	conn_consume(c, used);
+	if (method == SOCKS5_METHOD_NO_ACCEPTABLE)
+		conn_record_end(c, CLOSE_no_method, NULL, NULL);
+	if (!conn_send(c, out, socks5_method_reply(out, method)))
+		return conn_gone(c);
+	if (method == SOCKS5_METHOD_NO_ACCEPTABLE)
+		return conn_linger(c);
+	if (method == SOCKS5_METHOD_USERPASS)
+		return CONN_AUTH_READ;
+	conn_login_nobody(c);
+	return CONN_REQUEST;
+}
+
+/* ---- login ---- */
+
+enum conn_state
+conn_socks5_login(struct conn *c)
+{
+	struct socks5_login login;
+	size_t used;
+
+	switch (socks5_parse_login(conn_input(c), &login, &used)) {
+	case PARSE_MORE:
+		return conn_more(c);
+	case PARSE_BAD:
+		conn_oddity(c, ODDITY_LOGIN);
+		return conn_socks5.reject(c, CLOSE_auth_failed);
+	case PARSE_DONE:
+		break;
+	}
+	conn_login_offer(c, login.user, login.password);
+	conn_consume(c, used);
+	return conn_login_ask(c);
+}
+
+static enum conn_state
+login_accept(struct conn *c)
+{
+	uint8_t out[2];
+
+	if (!conn_send(c, out, socks5_login_reply(out, true)))
+		return conn_gone(c);
+	return CONN_REQUEST;
+}
+
+/* The answer ends it: no request is read after a login that failed. */
+static enum conn_state
+login_reject(struct conn *c, enum close_reason reason)
+{
+	uint8_t out[2];
+
+	conn_record_end(c, reason, NULL, NULL);
+	if (!conn_send(c, out, socks5_login_reply(out, false)))
+		return CONN_CLOSING;
+	return conn_linger(c);
+}
+
+/* ---- request ---- */
+
+static enum conn_state
+request_bad(struct conn *c, const struct socks5_request *request)
+{
+	struct handshake *h = c->h;
+	size_t len = request->raw_host.len;
+
+	conn_oddity(c, ODDITY_REQUEST);
+	if (request->answer == SOCKS5_SILENT)
+		return conn_hang_up(c, CLOSE_invalid_request);
+	h->raw_host_len = (uint8_t)(len < 255 ? len : 255);
+	if (len > 0)
+		memcpy(h->raw_host, request->raw_host.ptr, h->raw_host_len);
+	for (enum close_reason r = CLOSE_NONE + 1; r < CLOSE_REASONS; r++)
+		if (strcmp(close_reason_name(r), request->why) == 0)
+			return conn_refuse(c, r, NULL, NULL);
+	return conn_refuse(c, CLOSE_invalid_request, NULL, NULL);
+}
+
+static enum conn_state
+request_input(struct conn *c)
+{
+	struct handshake *h = c->h;
+	struct socks5_request request;
+	size_t used;
+
+	switch (socks5_parse_request(conn_input(c), &request, &used)) {
+	case PARSE_MORE:
+		return conn_more(c);
+	case PARSE_BAD:
+		conn_asked(c);
+		return request_bad(c, &request);
+	case PARSE_DONE:
+		break;
+	}
+	if (request.rsv_set)
+		conn_oddity(c, ODDITY_RSV);
+	h->dest = request.dest;
+	h->command = request.command;
+	conn_consume(c, used);
+	return conn_requested(c);
+}
+
+const struct carrier conn_socks5 = {
+	.request = request_input,
+	.welcome = login_accept,
+	.reject = login_reject,
+};
