@@ -8,8 +8,6 @@
 #define VERSION 5
 #define LOGIN_VERSION 1
 
-enum { ATYP_IPV4 = 1, ATYP_NAME = 3, ATYP_IPV6 = 4 };
-
 /* The verdict when all fields were asked for: done, or some are not here. */
 static enum parse
 finish(const struct reader *r, struct str in, size_t *used)
@@ -99,17 +97,17 @@ parse_host(struct reader *r, uint8_t atyp, struct socks5_request *out)
 	struct str s;
 
 	switch (atyp) {
-	case ATYP_IPV4:
+	case SOCKS5_ATYP_IPV4:
 		s = reader_take(r, 4);
 		if (!r->failed)
 			out->dest.addr = addr_from_v4((const uint8_t *)s.ptr);
 		return PARSE_MORE;
-	case ATYP_IPV6:
+	case SOCKS5_ATYP_IPV6:
 		s = reader_take(r, 16);
 		if (!r->failed)
 			out->dest.addr = addr_from_v6((const uint8_t *)s.ptr);
 		return PARSE_MORE;
-	case ATYP_NAME:
+	case SOCKS5_ATYP_NAME:
 		s.len = reader_u8(r);
 		if (s.len == 0 && !r->failed)
 			return bad(out, SOCKS5_GENERAL, "invalid_name");
@@ -127,7 +125,7 @@ judge_request(struct socks5_request *out, uint8_t atyp)
 {
 	if (out->command < SOCKS5_CONNECT || out->command > SOCKS5_UDP)
 		return bad(out, SOCKS5_COMMAND_UNSUPPORTED, "command_unknown");
-	if (atyp == ATYP_NAME &&
+	if (atyp == SOCKS5_ATYP_NAME &&
 	    name_canonical(&out->dest, out->raw_host) == NAME_BAD)
 		return bad(out, SOCKS5_GENERAL, "invalid_name");
 	if (out->command == SOCKS5_CONNECT && out->dest.port == 0)
@@ -162,6 +160,19 @@ socks5_parse_request(struct str in, struct socks5_request *out, size_t *used)
 	return finish(&r, in, used);
 }
 
+void
+socks5_put_endpoint(struct writer *w, const struct endpoint *e)
+{
+	if (addr_is_v4(&e->addr)) {
+		writer_u8(w, SOCKS5_ATYP_IPV4);
+		writer_put(w, e->addr.b + 12, 4);
+	} else {
+		writer_u8(w, SOCKS5_ATYP_IPV6);
+		writer_put(w, e->addr.b, 16);
+	}
+	writer_u16(w, e->port);
+}
+
 size_t
 socks5_reply(uint8_t out[static SOCKS5_REPLY_MAX], enum socks5_reply reply,
     const struct endpoint *bound)
@@ -169,21 +180,13 @@ socks5_reply(uint8_t out[static SOCKS5_REPLY_MAX], enum socks5_reply reply,
 	static const struct endpoint masked = {
 		.addr.b = { [10] = 0xff, [11] = 0xff },
 	};
-	const struct endpoint *e = bound != NULL ? bound : &masked;
 	struct writer w = writer_on(out, SOCKS5_REPLY_MAX);
 
 	ASSERT(reply != SOCKS5_SILENT);
 	writer_u8(&w, VERSION);
 	writer_u8(&w, (uint8_t)reply);
 	writer_u8(&w, 0);
-	if (addr_is_v4(&e->addr)) {
-		writer_u8(&w, ATYP_IPV4);
-		writer_put(&w, e->addr.b + 12, 4);
-	} else {
-		writer_u8(&w, ATYP_IPV6);
-		writer_put(&w, e->addr.b, 16);
-	}
-	writer_u16(&w, e->port);
+	socks5_put_endpoint(&w, bound != NULL ? bound : &masked);
 	ASSERT(!w.failed);
 	return w.len;
 }

@@ -24,6 +24,10 @@ enum socks5_command {
 	SOCKS5_CONNECT = 1, SOCKS5_BIND = 2, SOCKS5_UDP = 3,
 };
 
+enum socks5_atyp {
+	SOCKS5_ATYP_IPV4 = 1, SOCKS5_ATYP_NAME = 3, SOCKS5_ATYP_IPV6 = 4,
+};
+
 enum socks5_reply {
 	SOCKS5_OK = 0, SOCKS5_GENERAL = 1, SOCKS5_NOT_ALLOWED = 2,
 	SOCKS5_NET_UNREACHABLE = 3, SOCKS5_HOST_UNREACHABLE = 4,
@@ -78,5 +82,7 @@ enum parse socks5_parse_request(struct str in, struct socks5_request *out,
 /* bound NULL: 0.0.0.0:0 (failures, or masked). IPv4 shown as ATYP 01. */
 size_t socks5_reply(uint8_t out[static SOCKS5_REPLY_MAX], enum socks5_reply r,
     const struct endpoint *bound);
+/* ATYP, address and port as any message has them; IPv4 as ATYP 01. */
+void socks5_put_endpoint(struct writer *w, const struct endpoint *e);
 
 #endif
