@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "config/value.h"
 #include "net/addr.h"
 
 /* A range of up to so many ports is searched whole. */
@@ -23,7 +24,8 @@
  * A socket at `at`, which is an address of this machine, or 0.0.0.0 or :: (of
  * that family only); non-blocking, close-on-exec. low and high, both
  * inclusive, in host order: the range, or 0 and 0 for a port of the kernel's
- * choice. sock_local() tells which it is.
+ * choice (struct port_range of the configuration). sock_local() tells which it
+ * is.
  *
  * -1: errno says why, and err (may be NULL) says it in words, e.g. "no free
  * port from 40000 to 40999 at 192.0.2.1: Address already in use". EADDRINUSE:
@@ -34,5 +36,21 @@ int ports_listen(const struct addr *at, uint16_t low, uint16_t high,
     int backlog, struct err *err) MUST_CHECK;	/* TCP, listening */
 int ports_datagram(const struct addr *at, uint16_t low, uint16_t high,
     struct err *err) MUST_CHECK;		/* UDP */
+
+/*
+ * The address that a client is told in a reply, to come to or to send others
+ * to: the first entry of the list that is for this client and of the family of
+ * `local`, else `local` itself, which is where the socket is or how the client
+ * is connected to us. `local` must not be 0.0.0.0 or ::, nor is any entry.
+ */
+static inline struct addr
+ports_advertise(const struct advertised_list *list, const struct addr *client,
+    const struct addr *local)
+{
+	const struct addr *told =
+	    advertised_find(list, client, addr_is_v4(local));
+
+	return told != NULL ? *told : *local;
+}
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "base/id.h"
+#include "config/value.h"
 #include "io_fixture.h"
 #include "proxy/ports.h"
 
@@ -318,6 +319,65 @@ test_one_of_many_wins(void **state)
 	pthread_barrier_destroy(&race.end);
 }
 
+/* NETWORK=ADDRESS, or ADDRESS for everyone, as the configuration has it. */
+static const char *const told[] = {
+	"10.0.0.0/8=10.0.0.1", "10.9.0.0/16=10.9.0.1", "fd00::/8=fd00::1",
+	"203.0.113.7", "2001:db8::7",
+};
+
+static const struct {
+	const char *client, *local, *says;
+} tellings[] = {
+	{ "10.1.1.1", "192.0.2.1", "10.0.0.1" },
+	{ "10.9.1.1", "192.0.2.1", "10.0.0.1" },	/* the first */
+	{ "198.51.100.1", "192.0.2.1", "203.0.113.7" },
+	{ "fd00::5", "2001:db8::1", "fd00::1" },
+	{ "2001:db8::5", "2001:db8::1", "2001:db8::7" },
+	/* The socket's family is the one that is told. */
+	{ "10.1.1.1", "2001:db8::1", "2001:db8::7" },
+	{ "fd00::5", "192.0.2.1", "203.0.113.7" },
+};
+
+static void
+test_what_a_client_is_told(void **state)
+{
+	const struct value_ops *ops = &value_types[VALUE_ADVERTISED];
+	union value v = { 0 };
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(told); i++)
+		assert_int_equal(ops->parse(&v, str_from(told[i]), NULL, &err),
+		    0);
+	for (size_t i = 0; i < ARRAY_LEN(tellings); i++) {
+		struct addr client = addr_of(tellings[i].client);
+		struct addr local = addr_of(tellings[i].local);
+		struct addr want = addr_of(tellings[i].says), got;
+
+		got = ports_advertise(&v.advertised, &client, &local);
+		assert_true(addr_eq(&got, &want));
+	}
+	ops->free(&v);
+}
+
+static void
+test_who_tells_nothing_tells_its_own(void **state)
+{
+	const struct value_ops *ops = &value_types[VALUE_ADVERTISED];
+	struct addr client = addr_of("198.51.100.1"), got;
+	struct addr local = addr_of("192.0.2.1");
+	union value v = { 0 };
+
+	(void)state;
+	got = ports_advertise(&v.advertised, &client, &local);
+	assert_true(addr_eq(&got, &local));
+	assert_int_equal(ops->parse(&v, STR("10.0.0.0/8=10.0.0.1"), NULL,
+	    NULL), 0);
+	got = ports_advertise(&v.advertised, &client, &local);
+	assert_true(addr_eq(&got, &local));
+	ops->free(&v);
+}
+
 int
 main(void)
 {
@@ -330,6 +390,8 @@ main(void)
 		cmocka_unit_test(test_families_are_apart),
 		cmocka_unit_test(test_failures_are_told),
 		cmocka_unit_test(test_one_of_many_wins),
+		cmocka_unit_test(test_what_a_client_is_told),
+		cmocka_unit_test(test_who_tells_nothing_tells_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
