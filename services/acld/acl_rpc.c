@@ -91,7 +91,8 @@ read_how(struct asked *a, const Sallyport__Pb__DecideRequest *m,
 	    m->protocol > POLICY_PROTOCOL_UDP)
 		return err_set(err, "protocol: unknown");
 	a->q.protocol = (enum policy_protocol)m->protocol;
-	if (m->port < 1 || m->port > UINT16_MAX)
+	if (m->port > UINT16_MAX ||
+	    (m->port == 0 && m->command != POLICY_COMMAND_BIND))
 		return err_set(err, "port: not from 1 to 65535");
 	a->q.port = (uint16_t)m->port;
 	return 0;

@@ -67,7 +67,7 @@ static void
 add_closed(struct text *out, const struct policy_question *q,
     const struct policy_answer *a)
 {
-	if (q->port == 0) {
+	if (q->port == 0 && q->command != POLICY_COMMAND_BIND) {
 		text_str(out, STR("port 0 is no destination"));
 		return;
 	}

@@ -167,13 +167,19 @@ match_parts(const struct policy *p, struct match_question *m,
 	}
 }
 
-/* The first part that is closed and was not opened itself; NULL: none. */
+/*
+ * The first part that is closed and was not opened itself; NULL: none. Nothing
+ * opens 0.0.0.0 and :: as a destination; as the peer of a BIND they mean
+ * anybody, and are closed like any other address.
+ */
 static const char *
-still_closed(const struct policy *p, const struct parts *parts)
+still_closed(const struct policy *p, const struct policy_question *q,
+    const struct parts *parts)
 {
 	const char *closed = NULL;
 
-	if (addr_is_unspecified(&parts->addr[0]))
+	if (q->command != POLICY_COMMAND_BIND &&
+	    addr_is_unspecified(&parts->addr[0]))
 		return "no destination";
 	for (size_t i = 0; i < parts->n && closed == NULL; i++)
 		if (!parts->opened[i])
@@ -193,7 +199,7 @@ judge(const struct policy *p, struct match_question *m,
 	    (j.match.allow == MATCH_NONE && !p->rules.default_allow))
 		return j;
 	j.internal_ok = parts.opened[0];
-	j.closed = still_closed(p, &parts);
+	j.closed = still_closed(p, m->q, &parts);
 	j.permitted = j.closed == NULL;
 	return j;
 }
@@ -295,7 +301,7 @@ policy_decide(const struct policy *p, const struct policy_question *q,
 	ASSERT(q->n_resolved <= POLICY_RESOLVED_MAX);
 	*out = (struct policy_answer){ .rule = "", .route = "", .limits = "",
 		.judged = -1, .closed = "", .allowed_by = "", .opened_by = "" };
-	if (q->port == 0) {
+	if (q->port == 0 && q->command != POLICY_COMMAND_BIND) {
 		answer_closed(p, out, -1, &no_port);
 		return;
 	}

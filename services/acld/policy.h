@@ -11,6 +11,11 @@
  * pass the hard-deny set: every part that is closed needs a rule by range with
  * `allow_internal` of its own.
  *
+ * BIND asks about the peer that may come, first as the client named it, then
+ * as it came. Port 0 is any port of the peer: no ALLOW is kept from matching by
+ * its ports, and no BLOCK with ports matches. 0.0.0.0 and :: are any peer,
+ * which only a rule by range with `allow_internal` permits.
+ *
  * Pure: no I/O, no clock, no lock, no allocation in policy_decide. A policy
  * never changes after policy_compile; any number of threads may ask it.
  */
@@ -84,7 +89,7 @@ struct policy_fence {
  * was refused by policy_parse. */
 struct policy *policy_compile(struct policy_rules *rules,
     const struct policy_fence *fence) MUST_CHECK;
-/* Port 0 and the addresses 0.0.0.0 and :: are never permitted. */
+/* Port 0 and the addresses 0.0.0.0 and :: are never permitted, but for BIND. */
 void policy_decide(const struct policy *p, const struct policy_question *q,
     struct policy_answer *out);
 

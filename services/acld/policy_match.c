@@ -29,6 +29,33 @@ ports_have(const struct policy_rules *r, struct policy_span s, uint16_t port)
 	return false;
 }
 
+/* The ranges of a rule are joined where they touch. */
+static bool
+ports_are_all(const struct policy_rules *r, struct policy_span s)
+{
+	const struct policy_ports *v = r->ports.v + s.first;
+
+	return s.n == 0 ||
+	    (s.n == 1 && v->first == 1 && v->last == UINT16_MAX);
+}
+
+/*
+ * Port 0 is any port of a peer that has yet to come: an allow may have the very
+ * one in mind, a block must not reach beyond its own. Which port it was is
+ * asked about when the peer is there.
+ */
+static bool
+ports_fit(const struct match_question *m, const struct policy_rule *rule)
+{
+	const struct policy_rules *r = m->pool->rules;
+	const struct policy_question *q = m->q;
+
+	if (q->port == 0 && q->command == POLICY_COMMAND_BIND)
+		return rule->action == POLICY_ALLOW ||
+		    ports_are_all(r, rule->ports);
+	return ports_have(r, rule->ports, q->port);
+}
+
 static bool
 source_fits(struct match_question *m, const struct policy_rule *rule)
 {
@@ -88,8 +115,7 @@ rule_fits(struct match_question *m, const struct policy_rule *rule,
 
 	return rule->owner == owner &&
 	    (rule->protocols >> q->protocol & 1) != 0 &&
-	    (rule->commands >> q->command & 1) != 0 &&
-	    ports_have(m->pool->rules, rule->ports, q->port) &&
+	    (rule->commands >> q->command & 1) != 0 && ports_fit(m, rule) &&
 	    target_fits(m, t, a) && source_fits(m, rule);
 }
 

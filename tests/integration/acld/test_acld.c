@@ -264,6 +264,28 @@ test_groups_and_source(void **state)
 	done(m);
 }
 
+/* BIND may ask for any port of the peer; the others may not. */
+static void
+test_bind_to_any_port(void **state)
+{
+	struct daemon *d = *state;
+	Sallyport__Pb__Decision *m;
+	struct ask a;
+
+	ask_init(&a);
+	a.m.command = 2;
+	a.m.port = 0;
+	m = ask_kind(d->decide, KIND_DECIDE, &a);
+	assert_int_equal(m->action, ALLOW);
+	assert_string_equal(m->rule, "web");
+	done(m);
+	a.m.name = (char *)"";
+	ask_addr(&a, 0, "0.0.0.0");
+	m = ask_kind(d->decide, KIND_DECIDE, &a);
+	assert_int_equal(m->source, BY_HARD_DENY);
+	done(m);
+}
+
 /* The administrator's question is the proxy's, and not counted. */
 static void
 test_acl_test(void **state)
@@ -794,6 +816,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_permitted),
 		cmocka_unit_test(test_groups_and_source),
+		cmocka_unit_test(test_bind_to_any_port),
 		cmocka_unit_test(test_acl_test),
 		cmocka_unit_test(test_malformed_fields),
 		cmocka_unit_test(test_nul_in_user),

@@ -42,7 +42,7 @@ static const char *const ranges[] = {
 	"0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "8.8.8.0/24",
 	"8.8.8.8", "8.0.0.0/7", "127.0.0.0/8", "::/0", "2000::/3",
 	"2606:4700::/32", "2606:4700::1", "fd00::/8", "64:ff9b::/96",
-	"2002::/16", "169.254.169.254", "128.0.0.0/1",
+	"2002::/16", "169.254.169.254", "128.0.0.0/1", "0.0.0.0", "::",
 };
 static const char *const patterns[] = {
 	"*", "a.test", "b.test", "a.b.test", "*.test", "*.b.test", "**.test",
@@ -273,7 +273,8 @@ facets_fit(const struct drawn *r, const struct policy_question *q)
 
 	for (unsigned i = 0; i < r->n_sources; i++)
 		source |= range_has(r->sources[i], &q->source);
-	return source && port_fits(r->ports, q->port) &&
+	return source && (q->port == 0 ? !r->block || port_fits(r->ports, 0)
+		: port_fits(r->ports, q->port)) &&
 	    (r->protocols == 0 || (r->protocols >> q->protocol & 1) != 0) &&
 	    (r->commands == 0 || (r->commands >> q->command & 1) != 0);
 }
@@ -335,7 +336,8 @@ naive_address(const struct drawn_policy *p, const struct policy_question *q,
 {
 	struct addr parts[SPECIAL_EMBEDDED_MAX + 1] = { *a };
 	size_t n = 1 + special_embedded(a, NULL, 0, parts + 1);
-	bool shut = addr_is_unspecified(a);
+	bool shut = addr_is_unspecified(a) &&
+	    q->command != POLICY_COMMAND_BIND;
 
 	for (size_t i = 0; i < n; i++) {
 		struct best b = scan(p, q, &parts[i]);
@@ -408,6 +410,8 @@ draw_question(struct asked *a)
 	for (size_t i = 0; i < q->n_groups; i++)
 		a->groups[i] = str_from(PICK(groups));
 	assert_true(addr_parse(&q->source, str_from(PICK(asking))));
+	if (q->command == POLICY_COMMAND_BIND && draw(2) == 0)
+		q->port = 0;
 	if (draw(4) > 0)
 		q->name = str_from(PICK(names));
 	q->n_resolved = q->name.len > 0 ? draw(5) : 1;
