@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "net/sock.h"
+#include "proxy/egress.h"
 
 struct try {
 	struct dial *dial;
@@ -28,8 +29,9 @@ struct dial {
 	struct event_base *base;
 	dial_done_fn *done;
 	void *arg;
+	const struct proxy_config *cfg;
 	const struct dial_fence *fence;
-	uint64_t attempt_ms, delay_ms;
+	uint64_t attempt_ms;
 	struct event timer;	/* the next address, or the end */
 	struct event deadline;	/* of all; where there are several */
 	enum dial_result failure;	/* failure nearest to success so far */
@@ -205,7 +207,7 @@ on_try(evutil_socket_t fd, short what, void *arg)
 
 /* A non-blocking socket that is connecting, or -1 with errno. */
 static int
-connect_to(const struct endpoint *to)
+connect_to(const struct endpoint *to, const struct proxy_config *cfg)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = endpoint_to_sockaddr(to, &sa);
@@ -217,6 +219,7 @@ connect_to(const struct endpoint *to)
 		return -1;
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) == 0 &&
+	    egress_bind(cfg, fd, addr_is_v4(&to->addr)) == 0 &&
 	    (connect(fd, (struct sockaddr *)&sa, len) == 0 ||
 	    errno == EINPROGRESS))
 		return fd;
@@ -238,7 +241,7 @@ try_start(struct dial *d, uint8_t i)
 		note_failure(d, DIAL_FENCED, &t->to);
 		return false;
 	}
-	t->fd = connect_to(&t->to);
+	t->fd = connect_to(&t->to, d->cfg);
 	if (t->fd < 0) {
 		note_failure(d, result_of(errno), &t->to);
 		return false;
@@ -258,7 +261,7 @@ dial_launch(struct dial *d)
 		if (try_start(d, d->next++))
 			break;
 	if (d->open > 0 && d->next < d->permit.n)
-		add_common(d, &d->timer, d->delay_ms);
+		add_common(d, &d->timer, d->cfg->dns_eyeballs_delay);
 	return d->open > 0;
 }
 
@@ -300,8 +303,8 @@ dial_start(struct event_base *base, const struct proxy_config *cfg,
 	if (d == NULL)
 		return NULL;
 	*d = (struct dial){
-		.base = base, .done = done, .arg = arg, .fence = fence,
-		.delay_ms = cfg->dns_eyeballs_delay, .permit = *permit,
+		.base = base, .done = done, .arg = arg, .cfg = cfg,
+		.fence = fence, .permit = *permit,
 		.attempt_ms = cfg->timeouts_connect_attempt,
 	};
 	if (d->attempt_ms > cfg->timeouts_connect)

@@ -59,7 +59,8 @@ struct dial;
 typedef void dial_done_fn(void *arg, enum dial_result result, int fd,
     const struct endpoint *to);
 
-/* NULL: resources (no socket could be made at all is reported by done). */
+/* Sockets leave as egress.h says. `cfg` and `fence` must outlive the dial. NULL:
+ * resources (no socket could be made at all is reported by done). */
 struct dial *dial_start(struct event_base *base,
     const struct proxy_config *cfg, const struct dial_fence *fence,
     const struct permit *permit, dial_done_fn *done, void *arg) MUST_CHECK;

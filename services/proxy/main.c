@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "proxy/egress.h"
 #include "proxy/proxy.h"
 #include "proxy/proxy_metrics.h"
 #include "service/service.h"
@@ -17,6 +18,8 @@ on_bind(struct service_context *c, struct err *err)
 static int
 on_start(struct service_context *c, struct err *err)
 {
+	if (egress_check(&service_settings(c)->proxy, err) != 0)
+		return service_bad_config(c);
 	return proxy_start(service_data(c), err);
 }
 
@@ -24,9 +27,16 @@ static int
 on_reload(struct service_context *c, const struct settings *next,
     struct err *err)
 {
-	(void)err;
+	if (egress_check(&next->proxy, err) != 0)
+		return -1;
 	proxy_reload(service_data(c), next);
 	return 0;
+}
+
+static int
+on_check(const struct settings *s, struct err *err)
+{
+	return egress_check(&s->proxy, err);
 }
 
 static void
@@ -61,6 +71,7 @@ static const struct service proxy = {
 	.drain = on_drain,
 	.drained = on_drained,
 	.stop = on_stop,
+	.check = on_check,
 };
 
 int

@@ -34,7 +34,7 @@ config(void)
 {
 	return (struct proxy_config){
 		.timeouts_connect = 5000, .timeouts_connect_attempt = 5000,
-		.dns_eyeballs_delay = 5000,
+		.dns_eyeballs_delay = 5000, .egress_interface = "",
 	};
 }
 
