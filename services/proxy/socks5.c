@@ -51,6 +51,14 @@ socks5_method_reply(uint8_t out[static 2], enum socks5_method m)
 	return 2;
 }
 
+bool
+socks5_login_ok(struct str user, struct str password)
+{
+	return user.len > 0 && user.len <= UINT8_MAX &&
+	    password.len > 0 && password.len <= UINT8_MAX &&
+	    str_is_printable(user) && !str_has_nul(password);
+}
+
 enum parse
 socks5_parse_login(struct str in, struct socks5_login *out, size_t *used)
 {
@@ -68,8 +76,7 @@ socks5_parse_login(struct str in, struct socks5_login *out, size_t *used)
 	if (len == 0 && !r.failed)
 		return PARSE_BAD;
 	out->password = reader_take(&r, len);
-	if (!r.failed && (!str_is_printable(out->user) ||
-	    str_has_nul(out->password)))
+	if (!r.failed && !socks5_login_ok(out->user, out->password))
 		return PARSE_BAD;
 	return finish(&r, in, used);
 }

@@ -60,6 +60,9 @@ struct socks5_login {
  * user, NUL in the password (cases 14, 16-18). Answer 01 01 and close. */
 enum parse socks5_parse_login(struct str in, struct socks5_login *out,
     size_t *used) MUST_CHECK;
+/* 1 to 255 bytes of each, no control byte in the user, no NUL in the password:
+ * the rule for a login that came by any carrier. */
+bool socks5_login_ok(struct str user, struct str password);
 size_t socks5_login_reply(uint8_t out[static 2], bool ok);
 
 struct socks5_request {

@@ -68,7 +68,7 @@ HOMES = {
 }
 # Plain data in, plain data out: no event loop, though it stands in the proxy.
 PURE = """services/proxy/socks4.[ch] services/proxy/socks5*.[ch]
-    services/proxy/http_connect.[ch] services/proxy/pp_header.[ch]
+    services/proxy/http_*.[ch] services/proxy/pp_header.[ch]
     services/proxy/lease.[ch] services/proxy/shaper.[ch] services/proxy/wheel.[ch]
     services/proxy/tally.[ch] services/proxy/policy_view.[ch]
     services/proxy/hosts.[ch] services/proxy/resolve_cache.[ch]"""
