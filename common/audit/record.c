@@ -19,8 +19,10 @@
 #define REASON_MAX 64
 #define GROUP_MAX 255
 #define FIRST_CLOSING 30	/* fields from here on are CLOSE's and REJECT's */
-/* What they and dest_ip take at most; an OPEN leaves that much room. */
+/* What they, destinations and dest_ip take at most, and what else may be told
+ * at the end where an OPEN has no destination: its groups leave that room. */
 #define CLOSING_MAX 448
+#define DECIDED_MAX 560
 
 enum kind {
 	K_ID,		/* struct id, not zero */
@@ -29,7 +31,7 @@ enum kind {
 	K_PERMITTED,	/* permitted and n_permitted */
 	K_GROUPS,	/* groups and n_groups */
 	K_TEXT,		/* struct str */
-	K_U64, K_ENUM, K_U16, K_U8, K_BOOL,
+	K_U64, K_ENUM, K_U32, K_U16, K_BOOL,
 	K_COUNTERS,	/* struct record_counters: a message of its own */
 };
 
@@ -38,6 +40,7 @@ struct field {
 	enum kind kind;
 	size_t offset;
 	uint64_t max;	/* of the number, or of the text's bytes */
+	bool late;	/* a CLOSE may tell it after its OPEN */
 };
 
 #define S(member) offsetof(struct record_session, member)
@@ -52,22 +55,24 @@ static const struct field session_fields[] = {
 	{ 8, K_ENUM, S(command), COMMAND_UDP },
 	{ 9, K_ENUM, S(carrier), CARRIER_HTTP },
 	{ 10, K_ENUM, S(protocol), PROTOCOL_UDP },
-	{ 11, K_TEXT, S(dest_host), NAME_MAX_LEN },
-	{ 12, K_DEST_IP, 0, 0 },
-	{ 13, K_U16, S(dest_port), UINT16_MAX },
+	{ 11, K_TEXT, S(dest_host), NAME_MAX_LEN, .late = true },
+	{ 12, K_DEST_IP, 0, 0, .late = true },
+	{ 13, K_U16, S(dest_port), UINT16_MAX, .late = true },
 	{ 14, K_PERMITTED, 0, 0 },
-	{ 15, K_ENUM, S(decision), DECISION_REDIRECT },
-	{ 16, K_TEXT, S(rule), RECORD_TEXT_MAX },
-	{ 17, K_U64, S(generation), INT64_MAX },
+	{ 15, K_ENUM, S(decision), DECISION_REDIRECT, .late = true },
+	{ 16, K_TEXT, S(rule), RECORD_TEXT_MAX, .late = true },
+	{ 17, K_U64, S(generation), INT64_MAX, .late = true },
 	{ 18, K_TEXT, S(route), RECORD_TEXT_MAX },
 	{ 19, K_TEXT, S(limits), RECORD_TEXT_MAX },
 	{ 20, K_ENUM, S(auth_method), AUTH_USERPASS },
+	{ 21, K_TEXT, S(claimed_user), RECORD_CLAIMED_MAX },
+	{ 22, K_U32, S(destinations), RECORD_DESTINATIONS_MAX, .late = true },
 	{ 30, K_COUNTERS, S(counters), 0 },
 	{ 31, K_U64, S(duration_us), INT64_MAX },
 	{ 32, K_ENUM, S(status), STATUS_REJECTED },
 	{ 33, K_TEXT, S(close_reason), REASON_MAX },
 	{ 34, K_TEXT, S(close_detail), RECORD_TEXT_MAX },
-	{ 35, K_U8, S(reply_code), UINT8_MAX },
+	{ 35, K_U16, S(reply_code), RECORD_REPLY_MAX },
 	{ 36, K_U64, S(setup_us), INT64_MAX },
 	{ 4, K_GROUPS, 0, GROUP_MAX },
 	{ 0 },
@@ -81,6 +86,7 @@ static const struct field update_fields[] = {
 	{ 3, K_COUNTERS, U(counters), 0 },
 	{ 4, K_U64, U(duration_us), INT64_MAX },
 	{ 5, K_BOOL, U(recovered), 1 },
+	{ 6, K_U32, U(destinations), RECORD_DESTINATIONS_MAX },
 	{ 0 },
 };
 #undef U
@@ -114,8 +120,8 @@ get_number(const struct field *f, const void *at)
 	switch (f->kind) {
 	case K_U64: return *(const uint64_t *)at;
 	case K_ENUM: return *(const uint32_t *)at;
+	case K_U32: return *(const uint32_t *)at;
 	case K_U16: return *(const uint16_t *)at;
-	case K_U8: return *(const uint8_t *)at;
 	default: return *(const bool *)at;
 	}
 }
@@ -126,8 +132,8 @@ set_number(const struct field *f, void *at, uint64_t v)
 	switch (f->kind) {
 	case K_U64: *(uint64_t *)at = v; break;
 	case K_ENUM: *(uint32_t *)at = (uint32_t)v; break;
+	case K_U32: *(uint32_t *)at = (uint32_t)v; break;
 	case K_U16: *(uint16_t *)at = (uint16_t)v; break;
-	case K_U8: *(uint8_t *)at = (uint8_t)v; break;
 	default: *(bool *)at = v != 0; break;
 	}
 }
@@ -150,16 +156,27 @@ put_text(struct writer *w, const struct field *f, struct str s)
 	wire_put_bytes(w, f->number, (struct str){ t.ptr, t.len });
 }
 
+/* What a CLOSE will add to the record of this session. */
+static size_t
+room_of_close(const struct record_session *s)
+{
+	if (s->status != STATUS_NONE)
+		return 0;
+	return s->dest_port == 0 ? CLOSING_MAX + DECIDED_MAX : CLOSING_MAX;
+}
+
 /* Those that find room, in order. */
 static void
 put_groups(struct writer *w, const struct field *f,
     const struct record_session *s)
 {
+	size_t most = RECORD_MAX - room_of_close(s);
+
 	for (unsigned i = 0; i < s->n_groups && i < RECORD_GROUPS_MAX; i++) {
 		struct writer before = *w;
 
 		put_text(w, f, s->groups[i]);
-		if (w->failed) {
+		if (w->failed || w->len > most) {
 			*w = before;
 			return;
 		}
@@ -241,8 +258,6 @@ record_pack_session(void *out, size_t size, enum record_type type,
 {
 	ASSERT(type == RECORD_OPEN || type == RECORD_CLOSE ||
 	    type == RECORD_REJECT);
-	if (type == RECORD_OPEN && size > RECORD_MAX - CLOSING_MAX)
-		size = RECORD_MAX - CLOSING_MAX;
 	return pack(out, size, type, session_fields, s);
 }
 
@@ -257,7 +272,7 @@ record_pack_close(void *out, size_t size, struct str opened,
 	writer_u8(&w, RECORD_CLOSE);
 	writer_put(&w, opened.ptr + 1, opened.len - 1);
 	for (const struct field *f = session_fields; f->number != 0; f++)
-		if (f->kind == K_DEST_IP || f->number >= FIRST_CLOSING)
+		if (f->late || f->number >= FIRST_CLOSING)
 			put_field(&w, f, s);
 	return w.failed ? 0 : w.len;
 }

@@ -18,6 +18,9 @@
 #define RECORD_MAX 4096
 #define RECORD_USER_MAX 1020	/* 255 bytes, each escaped as \xNN */
 #define RECORD_TEXT_MAX 256
+#define RECORD_CLAIMED_MAX 255
+#define RECORD_DESTINATIONS_MAX INT32_MAX
+#define RECORD_REPLY_MAX 999
 #define RECORD_GROUPS_MAX 64
 #define RECORD_ADDRS_MAX 32
 
@@ -72,12 +75,14 @@ struct record_session {
 	uint64_t generation;
 	struct str route, limits;
 	enum record_auth auth_method;
+	struct str claimed_user;	/* SOCKS4's user id: never an identity */
+	uint32_t destinations;	/* contacted; 1 for TCP, n for UDP, 0: none */
 	/* CLOSE and REJECT */
 	struct record_counters counters;
 	uint64_t duration_us;
 	enum record_status status;
 	struct str close_reason, close_detail;
-	uint8_t reply_code;
+	uint16_t reply_code;	/* SOCKS: sent; HTTP: status */
 	uint64_t setup_us;
 };
 
@@ -86,6 +91,7 @@ struct record_update {
 	uint64_t started_ms;
 	struct record_counters counters;
 	uint64_t duration_us;
+	uint32_t destinations;
 	bool recovered;
 };
 
@@ -113,8 +119,9 @@ struct record {
 size_t record_pack_session(void *out, size_t size, enum record_type type,
     const struct record_session *s) MUST_CHECK;
 /* A CLOSE that says all that `opened` said, the body of an OPEN whose closing
- * fields were zero, and of `s` has dest_ip, if set, and the fields from
- * `counters` on. */
+ * fields were zero, and of `s` has `destinations`, the fields from `counters`
+ * on, dest_ip if set and, if set, what only an OPEN without dest_port may leave
+ * to it: dest_host, dest_port, decision, rule, generation. */
 size_t record_pack_close(void *out, size_t size, struct str opened,
     const struct record_session *s) MUST_CHECK;
 size_t record_pack_update(void *out, size_t size,

@@ -20,12 +20,14 @@
 	F(STR, listener, "s.listener", "s.listener")                        \
 	F(STR, user, "s.username", "s.username")                            \
 	F(STR, groups, "s.groups", "s.groups")                              \
+	F(STR, claimed_user, "s.claimed_user", "s.claimed_user")            \
 	F(STR, source_ip, "s.source_ip", "s.source_ip")                     \
 	F(NUM, source_port, "s.source_port", "s.source_port")               \
 	F(STR, dest_host, "s.dest_host", "s.dest_host")                     \
 	F(STR, dest_ip, "s.dest_ip", "s.dest_ip")                           \
 	F(NUM, dest_port, "s.dest_port", "s.dest_port")                     \
 	F(STR, resolved_ips, "s.resolved_ips", "s.resolved_ips")            \
+	F(NUM, destinations, "s.destinations", "s.destinations")            \
 	F(NUM, command, "s.command", "s.command")                           \
 	F(NUM, carrier, "s.carrier", "s.carrier")                           \
 	F(NUM, protocol, "s.protocol", "s.protocol")                        \

@@ -71,6 +71,8 @@ struct handshake {
 
 	char offered[256];	/* user name that was offered; not terminated */
 	uint8_t offered_len;
+	uint8_t claimed_len;
+	char claimed[255];	/* SOCKS4's user id: a remark in the record */
 	uint8_t password_len;
 	char password[255];	/* until it was answered; then wiped */
 	struct dest dest;	/* port 0: no request was read */

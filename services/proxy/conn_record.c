@@ -65,6 +65,7 @@ fill(struct record_session *s, const struct conn *c, const struct decision *d)
 	s->listener = str_from(c->listener->name);
 	s->carrier = c->carrier;
 	fill_user(s, c);
+	s->claimed_user = (struct str){ c->h->claimed, c->h->claimed_len };
 	fill_destination(s, c->h);
 	if (d == NULL)
 		return;
@@ -87,6 +88,7 @@ conn_record_open(struct conn *c, const struct decision *d)
 	s.n_permitted = p->n;
 	memcpy(s.permitted, p->addrs, p->n * sizeof(p->addrs[0]));
 	s.dest_ip = p->addrs[0];
+	s.destinations = s.command == COMMAND_CONNECT;
 	len = record_pack_session(body, sizeof(body), RECORD_OPEN, &s);
 	feed_add(c->w->feed, body, len);
 	c->opened = xmalloc(len);
@@ -102,7 +104,7 @@ fill_end(struct record_session *s, const struct conn *c,
 	s->status = close_reason_status(reason);
 	s->close_reason = str_from(close_reason_name(reason));
 	s->close_detail = str_from(detail);
-	s->reply_code = (uint8_t)c->reply_code;
+	s->reply_code = c->reply_code;
 	s->setup_us = c->setup_us;
 	if (c->relay != NULL) {
 		struct relay_bytes n = relay_count(c->relay);

@@ -289,6 +289,7 @@ keep_leftover(void *arg, const struct store_session *row)
 		&w->row.listener,
 		&w->row.user,
 		&w->row.groups,
+		&w->row.claimed_user,
 		&w->row.source_ip,
 		&w->row.dest_host,
 		&w->row.dest_ip,

@@ -151,6 +151,8 @@ row_open(
 	r->route = arena_str(a, s->route);
 	r->limits = arena_str(a, s->limits);
 	r->auth_method = s->auth_method;
+	r->claimed_user = arena_str(a, s->claimed_user);
+	r->destinations = s->destinations;
 	r->attempts = 1;
 }
 
@@ -190,8 +192,9 @@ greater(uint64_t a, uint64_t b)
 /* Counters are cumulative: the greater is the later. */
 static void
 row_raise(struct store_session *r, const struct record_counters *c,
-    uint64_t duration_us)
+    uint64_t destinations, uint64_t duration_us)
 {
+	r->destinations = greater(r->destinations, destinations);
 	r->bytes_up = greater(r->bytes_up, c->bytes_up);
 	r->bytes_down = greater(r->bytes_down, c->bytes_down);
 	r->packets_up = greater(r->packets_up, c->packets_up);
@@ -240,7 +243,8 @@ add_session(struct live *l, const struct live_source *from, uint64_t seq,
 		row_open(l, &e->row, s);
 		row_counters(&e->row, &s->counters, s->duration_us);
 	} else {
-		row_raise(&e->row, &s->counters, s->duration_us);
+		row_raise(&e->row, &s->counters, s->destinations,
+		    s->duration_us);
 	}
 	entry_remember(l, e, seq, body);
 	return LIVE_OK;
@@ -270,7 +274,7 @@ add_update(struct live *l, const struct live_source *from, uint64_t seq,
 		e->row.attempts = 1;
 		e->row.incomplete = 1;
 	}
-	row_raise(&e->row, &u->counters, u->duration_us);
+	row_raise(&e->row, &u->counters, u->destinations, u->duration_us);
 	entry_remember(l, e, seq, body);
 	return LIVE_OK;
 }

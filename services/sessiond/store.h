@@ -61,11 +61,13 @@ struct store_session {
 	uint64_t started_us, ended_us, received_us, duration_us;
 	struct str proxy, listener;
 	struct str user, groups; /* groups: a JSON array */
+	struct str claimed_user;
 	struct str source_ip;    /* 16 bytes */
 	uint64_t source_port;
 	struct str dest_host, dest_ip;
 	uint64_t dest_port;
 	struct str resolved_ips; /* 16 bytes an address */
+	uint64_t destinations;
 	uint64_t command, carrier, protocol;
 	uint64_t decision;
 	struct str rule;

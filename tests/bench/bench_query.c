@@ -55,8 +55,8 @@ make_rows(void)
 	    " i + 1 FROM c WHERE i < %lu) INSERT INTO session (started_at,"
 	    " id, ended_at, received_at, duration_us, stream_id, close_seq,"
 	    " proxy, listener, username, groups, source_ip, source_port,"
-	    " dest_host, dest_ip, dest_port, command, carrier, protocol,"
-	    " acl_decision, acl_rule_matched, policy_generation, auth_method,"
+	    " dest_host, dest_ip, dest_port, destinations, command, carrier,"
+	    " protocol, acl_decision, acl_rule_matched, policy_generation, auth_method,"
 	    " bytes_up, bytes_down, packets_up, packets_down, status,"
 	    " close_reason, reply_code, setup_us, attempts, incomplete,"
 	    " counters_lower_bound) SELECT us(%llu + i * %llu),"
@@ -67,7 +67,7 @@ make_rows(void)
 	    " 'host' || ((i * 1299709 %% 5000) * (i * 1299709 %% 5000) *"
 	    " (i * 1299709 %% 5000) / 25000000) || '.example.com',"
 	    " ip('192.0.2.' || (i * 104729 %% 256)), CASE i * 13 %% 50 WHEN 0 THEN 80 ELSE 443"
-	    " END, 1, 1, 1, 1, 'r-web', 7, 2, 700, 12000, 5, 11,"
+	    " END, 1, 1, 1, 1, 1, 'r-web', 7, 2, 700, 12000, 5, 11,"
 	    " CASE i * 17 %% 100 WHEN 0 THEN 3 WHEN 1 THEN 2 ELSE 1 END,"
 	    " 'client_closed', 0, 1500, 1, flag(0), flag(0) FROM c", rows - 1,
 	    (unsigned long long)BEGIN_US, step, (unsigned long long)BEGIN_US,

@@ -47,6 +47,9 @@ check_session(enum record_type type, const struct record_session *s)
 	check_text(s->rule, RECORD_TEXT_MAX);
 	check_text(s->route, RECORD_TEXT_MAX);
 	check_text(s->limits, RECORD_TEXT_MAX);
+	check_text(s->claimed_user, RECORD_CLAIMED_MAX);
+	ASSERT(s->destinations <= RECORD_DESTINATIONS_MAX);
+	ASSERT(s->reply_code <= RECORD_REPLY_MAX);
 	check_text(s->close_reason, RECORD_TEXT_MAX);
 	check_text(s->close_detail, RECORD_TEXT_MAX);
 	ASSERT(s->n_groups <= RECORD_GROUPS_MAX);

@@ -80,8 +80,11 @@ test_connect_ipv4(void **state)
 	assert_int_equal(s->auth_method, AUTH_USERPASS);
 	assert_true(str_eq(s->rule, STR("rule-1")));
 	assert_int_equal(s->generation, peers_generation(r->peers));
+	assert_int_equal(s->destinations, 1);
 	s = peers_next_session(r->peers, RECORD_CLOSE, "client_closed");
 	assert_int_equal(s->status, STATUS_CLOSED);
+	assert_int_equal(s->destinations, 1);
+	assert_int_equal(s->claimed_user.len, 0);
 	assert_int_equal(s->counters.bytes_up, 4);
 	assert_int_equal(s->counters.bytes_down, 5);
 	assert_int_equal(s->reply_code, 0);

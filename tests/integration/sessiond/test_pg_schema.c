@@ -79,10 +79,11 @@ add(const char *when, unsigned n)
 	char *sql = xasprintf(
 	    "INSERT INTO sallyport.session (started_at, ended_at, received_at,"
 	    " duration_us, close_seq, bytes_up, bytes_down, packets_up,"
-	    " packets_down, attempts, command, carrier, protocol,"
+	    " packets_down, attempts, destinations, command, carrier, protocol,"
 	    " acl_decision, auth_method, status, incomplete,"
 	    " counters_lower_bound, id, stream_id, proxy, close_reason)"
-	    "SELECT %s, now(), now(), 1500000, 1, 2, 3, 4, 5, 1, 1, 4, 1, 2,"
+	    "SELECT %s, now(), now(), 1500000, 1, 2, 3, 4, 5, 1, 1, 1, 4, 1,"
+	    " 2,"
 	    " 2, 3, false, false, gen_random_uuid(), gen_random_uuid(),"
 	    " 'p', 'policy_block' FROM generate_series(1, %u)",
 	    when, n);
@@ -396,22 +397,22 @@ test_views_have_names(void **state)
 	assert_string_equal(
 	    pg_base_text(reader, "SELECT concat_ws(' ', status, close_reason, "
 				 "command, carrier, protocol, acl_decision, "
-				 "auth_method, duration_seconds) FROM "
-				 "sallyport.sessions"),
-	    "rejected policy_block connect http tcp block userpass 1.5");
+				 "auth_method, duration_seconds, destinations) "
+				 "FROM sallyport.sessions"),
+	    "rejected policy_block connect http tcp block userpass 1.5 1");
 	pg_base_exec(writer,
 	    "INSERT INTO sallyport.session_active (started_at, duration_us,"
 	    " last_seq, bytes_up, bytes_down, packets_up, packets_down,"
-	    " command, carrier, protocol, acl_decision, auth_method,"
-	    " incomplete, id, stream_id, proxy) VALUES (now(), 250000, 1, 2,"
-	    " 3, 4, 5, 3, 1, 2, 1, 1, false, gen_random_uuid(),"
+	    " destinations, command, carrier, protocol, acl_decision,"
+	    " auth_method, incomplete, id, stream_id, proxy) VALUES (now(), 250000, 1, 2,"
+	    " 3, 4, 5, 9, 3, 1, 2, 1, 1, false, gen_random_uuid(),"
 	    " gen_random_uuid(), 'p')");
 	assert_string_equal(
 	    pg_base_text(reader, "SELECT concat_ws(' ', command, carrier, "
 				 "protocol, acl_decision, auth_method, "
-				 "duration_seconds) FROM "
+				 "duration_seconds, destinations) FROM "
 				 "sallyport.sessions_active"),
-	    "udp socks5 udp allow none 0.25");
+	    "udp socks5 udp allow none 0.25 9");
 }
 
 int

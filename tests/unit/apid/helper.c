@@ -320,7 +320,8 @@ seed_of(unsigned n)
 #define COMMON                                                              \
 	"started_at, id, duration_us, stream_id, proxy, listener, username,"\
 	" groups, source_ip, source_port, dest_host, dest_ip, dest_port,"   \
-	" resolved_ips, command, carrier, protocol, acl_decision,"          \
+	" resolved_ips, destinations, command, carrier, protocol,"          \
+	" acl_decision,"                                                    \
 	" acl_rule_matched, policy_generation, route, limits_class,"        \
 	" auth_method, bytes_up, bytes_down, packets_up, packets_down,"     \
 	" incomplete"
@@ -408,7 +409,7 @@ add_common(struct bytes *b, const struct seed *s, unsigned duration_us,
 	add_ip(b, false, &s->source);
 	bytes_fmt(b, "40000, ");
 	add_destination(b, s);
-	bytes_fmt(b, "1, 1, 1, %d, ", s->decision);
+	bytes_fmt(b, "1, 1, 1, 1, %d, ", s->decision);
 	add_text(b, rule);
 	bytes_fmt(b, "7, NULL, NULL, 2, %llu, %llu, 3, 4, %s",
 	    (unsigned long long)s->bytes_up,
@@ -509,10 +510,10 @@ void
 base_add_newest(struct base *b)
 {
 	base_run(b, "INSERT INTO session (id, started_at, duration_us,"
-	    " stream_id, proxy, command, carrier, protocol, acl_decision,"
-	    " auth_method, bytes_up, bytes_down, packets_up, packets_down,"
-	    " incomplete," ENDED ") SELECT newid(), later(started_at, %llu),"
-	    " 0, stream_id, 'p1', 1, 1, 1, 1, 1, 0, 0, 0, 0, flag(0), ended_at,"
+	    " stream_id, proxy, destinations, command, carrier, protocol,"
+	    " acl_decision, auth_method, bytes_up, bytes_down, packets_up,"
+	    " packets_down, incomplete," ENDED ") SELECT newid(),"
+	    " later(started_at, %llu), 0, stream_id, 'p1', 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, flag(0), ended_at,"
 	    " received_at, close_seq, 1, 'x', NULL, NULL, NULL, 1, flag(0)"
 	    " FROM session ORDER BY started_at DESC LIMIT 1",
 	    (unsigned long long)SEED_STEP_US);
@@ -523,11 +524,12 @@ base_add_many(struct base *b, unsigned n)
 {
 	base_run(b, "WITH RECURSIVE c(i) AS (VALUES (0) UNION ALL SELECT "
 	    "i + 1 FROM c WHERE i < %u) INSERT INTO session (started_at, id,"
-	    " duration_us, stream_id, proxy, username, command, carrier,"
+	    " duration_us, stream_id, proxy, username, destinations, command,"
+	    " carrier,"
 	    " protocol, acl_decision, auth_method, bytes_up, bytes_down,"
 	    " packets_up, packets_down, incomplete," ENDED ") SELECT"
 	    " later(us(%llu), i * 1000), newid(), 0, uid('%032d'), 'p',"
-	    " 'many', 1, 1, 1, 1, 1, 0, 0, 0, 0, flag(0), us(0), us(0), i, 1,"
+	    " 'many', 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, flag(0), us(0), us(0), i, 1,"
 	    " 'x', NULL, NULL, NULL, 1, flag(0) FROM c", n - 1,
 	    (unsigned long long)SEED_NOW_US * 2, 0);
 }

@@ -507,10 +507,10 @@ static void
 a_session_has_paritys_members(void **state)
 {
 	static const char *const names[] = { "session_id", "user", "groups",
-		"start_time", "end_time", "received_at", "duration_secs",
-		"source_ip", "source_port", "dest_host", "dest_ip",
-		"dest_port", "resolved_ips", "route", "protocol", "command",
-		"carrier", "bytes_sent", "bytes_received", "packets_sent",
+		"claimed_user", "start_time", "end_time", "received_at",
+		"duration_secs", "source_ip", "source_port", "dest_host",
+		"dest_ip", "dest_port", "resolved_ips", "destinations",
+		"route", "protocol", "command", "carrier", "bytes_sent", "bytes_received", "packets_sent",
 		"packets_received", "status", "close_reason", "close_detail",
 		"acl_decision", "acl_rule_matched", "policy_generation",
 		"limits_class", "auth_method", "proxy", "listener",
@@ -539,6 +539,9 @@ a_session_has_paritys_members(void **state)
 	assert_string_equal(member(json_object_get(o, "groups"), ""), "");
 	assert_string_equal(member(o, "auth_method"), "userpass");
 	assert_true(json_is_false(json_object_get(o, "incomplete")));
+	assert_int_equal(json_integer_value(json_object_get(o,
+	    "destinations")), 1);
+	assert_true(json_is_null(json_object_get(o, "claimed_user")));
 	json_decref(o);
 
 	id_format(id, &a.id);

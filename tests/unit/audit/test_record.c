@@ -47,6 +47,8 @@ sample(void)
 		.route = STR("direct"),
 		.limits = STR("standard"),
 		.auth_method = AUTH_USERPASS,
+		.claimed_user = STR("root"),
+		.destinations = 70000,
 		.counters = { 1, 2, 3, INT64_MAX },
 		.duration_us = 123456789,
 		.status = STATUS_CLOSED,
@@ -94,6 +96,8 @@ assert_same(const struct record_session *a, const struct record_session *b)
 	assert_str(a->route, b->route);
 	assert_str(a->limits, b->limits);
 	assert_int_equal(a->auth_method, b->auth_method);
+	assert_str(a->claimed_user, b->claimed_user);
+	assert_int_equal(a->destinations, b->destinations);
 	assert_memory_equal(&a->counters, &b->counters, sizeof(a->counters));
 	assert_int_equal(a->duration_us, b->duration_us);
 	assert_int_equal(a->status, b->status);
@@ -152,6 +156,7 @@ test_close_from_open(void **state)
 	opened.status = STATUS_NONE;
 	opened.close_reason = opened.close_detail = STR("");
 	opened.reply_code = 0;
+	opened.destinations = 1;
 	for (unsigned i = 0; i < 3; i++) {
 		/* the address used: as opened, another one, none told */
 		end.has_dest_ip = i != 2;
@@ -170,7 +175,8 @@ test_close_from_open(void **state)
 	    pack(RECORD_OPEN, &opened, open), &end), 0);
 }
 
-/* The largest OPEN leaves room for the largest end. */
+/* The largest OPEN leaves room for the largest end, also for one that tells
+ * the destination. */
 static void
 test_close_always_fits(void **state)
 {
@@ -181,30 +187,54 @@ test_close_always_fits(void **state)
 		.counters = { INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX },
 		.duration_us = INT64_MAX, .status = STATUS_REJECTED,
 		.close_reason = all, .close_detail = all,
-		.reply_code = UINT8_MAX, .setup_us = INT64_MAX };
+		.reply_code = RECORD_REPLY_MAX, .setup_us = INT64_MAX,
+		.destinations = RECORD_DESTINATIONS_MAX };
 	char open[RECORD_MAX], buf[RECORD_MAX];
 	struct record r;
 	struct str body;
 	size_t len;
 
 	(void)state;
-	s.user = s.listener = s.dest_host = s.rule = s.route = s.limits = all;
+	s.user = s.listener = s.rule = s.route = s.limits = all;
+	s.dest_host = s.claimed_user = all;
 	s.n_groups = RECORD_GROUPS_MAX;
 	for (unsigned i = 0; i < RECORD_GROUPS_MAX; i++)
 		s.groups[i] = i < 60 ? all : STR("g");
 	s.n_permitted = RECORD_ADDRS_MAX;
 	memset(s.permitted, 7, sizeof(s.permitted));
 	s.close_reason = s.close_detail = STR("");
-	body = pack(RECORD_OPEN, &s, open);
-	assert_true(body.len > RECORD_MAX - 448 - 300);
-	len = record_pack_close(buf, sizeof(buf), body, &end);
-	assert_true(len > body.len);
-	assert_int_equal(record_unpack(&r, (struct str){ buf, len }),
-	    RECORD_OK);
-	assert_int_equal(r.session.close_reason.len, 64);
-	assert_int_equal(r.session.close_detail.len, 256);
-	assert_int_equal(r.session.n_permitted, RECORD_ADDRS_MAX);
-	record_fini(&r);
+	s.status = STATUS_NONE;
+	s.counters = (struct record_counters){ 0 };
+	s.duration_us = s.setup_us = s.reply_code = 0;
+	for (unsigned asked = 2; asked-- > 0;) {
+		if (!asked) {
+			s.dest_host = s.rule = STR("");
+			s.has_dest_ip = false;
+			s.dest_port = s.generation = s.n_permitted = 0;
+			s.decision = DECISION_NONE;
+			end.dest_host = end.rule = all;
+			end.dest_port = UINT16_MAX;
+			end.generation = INT64_MAX;
+			end.decision = DECISION_ALLOW;
+		}
+		body = pack(RECORD_OPEN, &s, open);
+		/* groups took what was left, but for one that did not fit */
+		assert_true(body.len > RECORD_MAX - 448 - 560 * !asked - 300);
+		len = record_pack_close(buf, sizeof(buf), body, &end);
+		assert_true(len > body.len);
+		assert_int_equal(record_unpack(&r, (struct str){ buf, len }),
+		    RECORD_OK);
+		assert_int_equal(r.session.close_reason.len, 64);
+		assert_int_equal(r.session.close_detail.len, 256);
+		assert_int_equal(r.session.dest_host.len, NAME_MAX_LEN / 4 * 4);
+		assert_int_equal(r.session.rule.len, RECORD_TEXT_MAX);
+		assert_int_equal(r.session.destinations,
+		    RECORD_DESTINATIONS_MAX);
+		assert_int_equal(r.session.n_permitted,
+		    asked ? RECORD_ADDRS_MAX : 0);
+		assert_true(r.session.n_groups > 0);
+		record_fini(&r);
+	}
 }
 
 /* As it is when nothing more is known than that somebody came. */
@@ -263,6 +293,8 @@ test_protobuf_reads_it(void **state)
 	assert_string_equal(m->route, "direct");
 	assert_string_equal(m->limits, "standard");
 	assert_int_equal(m->auth_method, 2);
+	assert_string_equal(m->claimed_user, "root");
+	assert_int_equal(m->destinations, 70000);
 	assert_int_equal(m->counters->bytes_up, 1);
 	assert_int_equal(m->counters->packets_down, INT64_MAX);
 	assert_int_equal(m->duration_us, s.duration_us);
@@ -280,7 +312,7 @@ test_update_and_end_come_back(void **state)
 {
 	struct record_update u = { .id = { "0123456789abcdef" },
 		.started_ms = 5, .counters = { 1, 2, 0, 4 }, .duration_us = 6,
-		.recovered = true };
+		.destinations = 3, .recovered = true };
 	struct record_end e = { .reason = STR("shutdown"), .wall_us = 7,
 		.counters_lower_bound = true };
 	char buf[RECORD_MAX];
@@ -348,7 +380,8 @@ test_everything_over_long(void **state)
 	(void)state;
 	memset(junk, 0xff, sizeof(junk));
 	s.user = (struct str){ junk, 255 };
-	s.listener = s.dest_host = s.rule = s.route = s.limits = all;
+	s.listener = s.dest_host = s.rule = s.route = s.limits =
+	    s.claimed_user = all;
 	s.close_reason = s.close_detail = all;
 	s.n_groups = RECORD_GROUPS_MAX;
 	for (unsigned i = 0; i < RECORD_GROUPS_MAX; i++)
@@ -366,7 +399,9 @@ test_everything_over_long(void **state)
 	assert_int_equal(r.session.rule.len, RECORD_TEXT_MAX);
 	assert_int_equal(r.session.dest_host.len, NAME_MAX_LEN / 4 * 4);
 	assert_int_equal(r.session.n_permitted, RECORD_ADDRS_MAX);
-	assert_true(r.session.n_groups >= 15);
+	assert_int_equal(r.session.claimed_user.len,
+	    RECORD_CLAIMED_MAX / 4 * 4);
+	assert_true(r.session.n_groups >= 12);
 	assert_true(r.session.n_groups < RECORD_GROUPS_MAX);
 	for (unsigned i = 0; i < r.session.n_groups; i++)
 		assert_str(r.session.groups[i], s.groups[i]);
@@ -458,7 +493,11 @@ static const struct {
 	CASE("counters cut within", OPEN ID SRC "\xf2\x01\x01\x08", MALFORMED),
 	CASE("later counter", OPEN ID SRC "\xf2\x01\x02\x28\x01", OK),
 	CASE("status 4", CLOSE ID SRC "\x80\x02\x04", MALFORMED),
-	CASE("reply code 256", OPEN ID SRC "\x98\x02\x80\x02", MALFORMED),
+	CASE("reply code 502", OPEN ID SRC "\x98\x02\xf6\x03", OK),
+	CASE("reply code 1000", OPEN ID SRC "\x98\x02\xe8\x07", MALFORMED),
+	CASE("claimed user with NUL", OPEN ID SRC "\xaa\x01\x01\0", MALFORMED),
+	CASE("destinations 2^31", OPEN ID SRC
+	    "\xb0\x01\x80\x80\x80\x80\x08", MALFORMED),
 	CASE("cut", OPEN ID SRC "\x1a\x05" "abcd", MALFORMED),
 	CASE("group of old", OPEN ID SRC "\x0b\x0c", MALFORMED),
 	CASE("recovered 2", "\x02\x01\0\0" ID "\x28\x02", MALFORMED),

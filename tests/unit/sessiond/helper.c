@@ -179,6 +179,8 @@ session_of(unsigned family, unsigned n)
 		.route = STR("exit-eu"),
 		.limits = STR("staff"),
 		.auth_method = AUTH_USERPASS,
+		.claimed_user = STR("root"),
+		.destinations = 1,
 	};
 
 	return s;
@@ -211,6 +213,7 @@ body_update(unsigned family, unsigned n, uint64_t bytes_up)
 		.started_ms = started_ms_of(n),
 		.counters = { bytes_up, 2 * bytes_up, 3, 4 },
 		.duration_us = bytes_up * 10,
+		.destinations = 2,
 	};
 
 	b->len = record_pack_update(b->bytes, sizeof(b->bytes), &u);
@@ -228,7 +231,7 @@ body_close(unsigned family, unsigned n, uint64_t bytes_up)
 	s.status = STATUS_CLOSED;
 	s.close_reason = STR("client_closed");
 	s.close_detail = STR("all is well");
-	s.reply_code = 0;
+	s.reply_code = 502;
 	s.setup_us = 3210;
 	return body_session(RECORD_CLOSE, &s);
 }

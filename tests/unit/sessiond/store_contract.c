@@ -168,6 +168,7 @@ case_a_running_row_only_rises(struct store *s)
 	row.seq = 4;
 	row.bytes_up = 5;
 	row.bytes_down = 50;
+	row.destinations = 3;
 	row.duration_us = 500;
 	row.user = STR("mallory");
 	OK(put_active(s, rows, 1));
@@ -181,6 +182,7 @@ case_a_running_row_only_rises(struct store *s)
 	assert_int_equal(seen.n, 1);
 	assert_int_equal(seen.first.bytes_up, 10);
 	assert_int_equal(seen.first.bytes_down, 50);
+	assert_int_equal(seen.first.destinations, 3);
 	assert_int_equal(seen.first.duration_us, 500);
 	assert_int_equal(seen.first.seq, 4);
 	assert_string_equal(seen.user, "alice");
@@ -237,6 +239,8 @@ case_running_rows_read_as_written(struct store *s)
 	struct seen seen = { 0 };
 
 	row.source_port = 65535;
+	row.destinations = INT32_MAX;
+	row.claimed_user = STR("r\xc3\xb6ot");
 	row.command = COMMAND_UDP;
 	row.incomplete = 1;
 	row.bytes_up = (uint64_t)INT64_MAX;
@@ -248,6 +252,8 @@ case_running_rows_read_as_written(struct store *s)
 	assert_true(id_eq(&seen.first.stream, &row.stream));
 	assert_int_equal(seen.first.started_us, row.started_us);
 	assert_int_equal(seen.first.source_port, 65535);
+	assert_int_equal(seen.first.destinations, INT32_MAX);
+	assert_int_equal(seen.first.claimed_user.len, 5);
 	assert_int_equal(seen.first.dest_port, STORE_NULL);
 	assert_int_equal(seen.first.command, COMMAND_UDP);
 	assert_int_equal(seen.first.incomplete, 1);

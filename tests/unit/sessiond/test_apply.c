@@ -165,12 +165,14 @@ test_every_column(void **state)
 		{ "username", "alice" },
 		{ "groups", "[\"staff\",\"it \\\"ops\\\"\"]" },
 		{ "json_array_length(groups)", "2" },
+		{ "claimed_user", "root" },
 		{ "hex(source_ip)", "00000000000000000000FFFF0A000001" },
 		{ "source_port", "40000" },
 		{ "dest_host", "www.example.com" },
 		{ "hex(dest_ip)", "00000000000000000000FFFFC0000207" },
 		{ "dest_port", "443" },
 		{ "length(resolved_ips)", "32" },
+		{ "destinations", "1" },
 		{ "command", "1" },
 		{ "carrier", "1" },
 		{ "protocol", "1" },
@@ -187,7 +189,7 @@ test_every_column(void **state)
 		{ "status", "1" },
 		{ "close_reason", "client_closed" },
 		{ "close_detail", "all is well" },
-		{ "reply_code", "0" },
+		{ "reply_code", "502" },
 		{ "setup_us", "3210" },
 		{ "attempts", "1" },
 		{ "incomplete", "0" },
@@ -218,7 +220,7 @@ test_unknown_is_null(void **state)
 	assert_string_equal(
 	    base_text(&t->base,
 		"SELECT username IS NULL AND "
-		"dest_host IS NULL AND dest_ip IS NULL AND dest_port IS NULL "
+		"claimed_user IS NULL AND dest_host IS NULL AND dest_ip IS NULL AND dest_port IS NULL "
 		"AND "
 		"resolved_ips IS NULL AND groups IS NULL AND reply_code IS "
 		"NULL "
@@ -284,8 +286,8 @@ test_lost_open_is_incomplete(void **state)
 				"bytes_up || ' ' || (username IS NULL) || "
 				"(dest_port IS NULL) || "
 				"(source_ip IS NULL) || (source_port IS NULL) "
-				"FROM session_active"),
-	    "1 100 1111");
+				"|| ' ' || destinations FROM session_active"),
+	    "1 100 1111 2");
 	ADD(t, 1, 3, body_close(1, 1, 300));
 	run_ok(t);
 	assert_string_equal(
@@ -309,6 +311,96 @@ test_counters_never_fall(void **state)
 		"SELECT bytes_up || ' ' || "
 		"duration_us || ' ' || last_seq FROM session_active"),
 	    "900 9000 3");
+}
+
+/* OPEN without a destination, which comes with the CLOSE. */
+static struct body *
+body_udp(const struct record_session *s, bool closed)
+{
+	struct body *open = body_session(RECORD_OPEN, s), *close;
+	struct record_session end = {
+		.dest_host = STR("dns.example.com"),
+		.has_dest_ip = true,
+		.dest_ip = addr_from_v4((uint8_t[]){ 192, 0, 2, 9 }),
+		.dest_port = 53,
+		.destinations = 70000,
+		.decision = DECISION_ALLOW,
+		.rule = STR("r-dns"),
+		.generation = 8,
+		.counters = { 1, 2, 3, 4 },
+		.status = STATUS_CLOSED,
+		.close_reason = STR("udp_idle"),
+	};
+
+	if (!closed)
+		return open;
+	close = xmalloc(sizeof(*close));
+	close->len = record_pack_close(close->bytes, sizeof(close->bytes),
+	    (struct str){ open->bytes, open->len }, &end);
+	free(open);
+	return close;
+}
+
+static void
+test_destinations_of_an_association(void **state)
+{
+	static const char running[] =
+	    "SELECT destinations || ' ' || command || protocol || "
+	    "(dest_ip IS NULL) || (dest_port IS NULL) FROM session_active";
+	struct bench *t = *state;
+	struct record_session s = {
+		.id = id_of(1, 1),
+		.started_ms = started_ms_of(1),
+		.source = session_of(1, 1).source,
+		.command = COMMAND_UDP,
+		.carrier = CARRIER_SOCKS5,
+		.protocol = PROTOCOL_UDP,
+	};
+
+	ADD(t, 1, 1, body_udp(&s, false));
+	run_ok(t);
+	assert_string_equal(base_text(&t->base, running), "0 3211");
+	ADD(t, 1, 2, body_update(1, 1, 10));
+	run_ok(t);
+	assert_string_equal(base_text(&t->base, running), "2 3211");
+	ADD(t, 1, 3, body_udp(&s, true));
+	run_ok(t);
+	assert_string_equal(
+	    base_text(&t->base,
+		"SELECT destinations || ' ' || dest_host || ' ' || "
+		"substr(hex(dest_ip), 25) || ' ' || dest_port || ' ' || "
+		"acl_decision || ' ' || acl_rule_matched || ' ' || "
+		"policy_generation || ' ' || packets_up || ' ' || command || "
+		"protocol || ' ' || close_reason FROM session"),
+	    "70000 dns.example.com C0000209 53 1 r-dns 8 3 32 udp_idle");
+}
+
+static void
+test_every_carrier_and_command(void **state)
+{
+	struct bench *t = *state;
+	unsigned n = 0;
+
+	for (unsigned carrier = CARRIER_SOCKS5; carrier <= CARRIER_HTTP;
+	     carrier++)
+		for (unsigned command = COMMAND_CONNECT;
+		     command <= COMMAND_UDP; command++) {
+			struct record_session s = session_of(1, ++n);
+
+			s.carrier = (enum record_carrier)carrier;
+			s.command = (enum record_command)command;
+			s.protocol = command == COMMAND_UDP ? PROTOCOL_UDP :
+							      PROTOCOL_TCP;
+			s.status = STATUS_FAILED;
+			s.close_reason = STR("connect_refused");
+			ADD(t, 1, n, body_session(RECORD_CLOSE, &s));
+		}
+	run_ok(t);
+	assert_string_equal(
+	    base_text(&t->base,
+		"SELECT group_concat(carrier || command || protocol) "
+		"FROM session"),
+	    "111,121,132,211,221,232,311,321,332,411,421,432");
 }
 
 static void
@@ -432,11 +524,11 @@ test_end_closes_what_is_open(void **state)
 		"SELECT group_concat("
 		"close_reason || ' ' || status || ' ' || bytes_up || ' ' || "
 		"(ended_at - started_at) || ' ' || counters_lower_bound || "
-		"username || (reply_code IS NULL)) FROM session WHERE status = "
-		"2 "
+		"username || claimed_user || destinations || "
+		"(reply_code IS NULL)) FROM session WHERE status = 2 "
 		"ORDER BY id"),
-	    "proxy_crash 2 50 500 1alice1,"
-	    "proxy_crash 2 0 0 1alice1");
+	    "proxy_crash 2 50 500 1aliceroot21,"
+	    "proxy_crash 2 0 0 1aliceroot11");
 	assert_string_equal(
 	    base_text(&t->base, "SELECT next_seq || ' ' || "
 				"state || ' ' || end_reason FROM audit_stream "
@@ -699,6 +791,8 @@ main(void)
 		T(a_hole_is_counted),
 		T(lost_open_is_incomplete),
 		T(counters_never_fall),
+		T(destinations_of_an_association),
+		T(every_carrier_and_command),
 		T(quarantine),
 		T(nothing_after_the_close),
 		T(another_streams_session),

@@ -208,6 +208,8 @@ test_poison(void **state)
 		{ &bad.resolved_ips, NULL, STR("sixteen bytes and one") },
 		{ NULL, &bad.source_port, { 0 } },
 		{ NULL, &bad.reply_code, { 0 } },
+		{ NULL, &bad.destinations, { 0 } },
+		{ &bad.claimed_user, NULL, STR("\xff") },
 		{ NULL, &bad.incomplete, { 0 } },
 	};
 

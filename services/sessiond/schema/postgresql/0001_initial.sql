@@ -93,6 +93,7 @@ CREATE TABLE sallyport.session_active (
 	packets_down	bigint NOT NULL,
 	source_port	integer,
 	dest_port	integer,
+	destinations	integer NOT NULL,	-- contacted
 	command		smallint NOT NULL,
 	carrier		smallint NOT NULL,
 	protocol	smallint NOT NULL,
@@ -105,6 +106,7 @@ CREATE TABLE sallyport.session_active (
 	listener	text,
 	username	text COLLATE "C",
 	groups		jsonb,			-- an array of strings
+	claimed_user	text,			-- of SOCKS4: no identity
 	source_ip	inet,
 	dest_host	text COLLATE "C",
 	dest_ip		inet,
@@ -132,6 +134,7 @@ CREATE TABLE sallyport.session (
 	attempts	bigint NOT NULL,
 	source_port	integer,
 	dest_port	integer,		-- NULL: no request was read
+	destinations	integer NOT NULL,	-- contacted
 	command		smallint NOT NULL,
 	carrier		smallint NOT NULL,
 	protocol	smallint NOT NULL,
@@ -147,6 +150,7 @@ CREATE TABLE sallyport.session (
 	listener	text,
 	username	text COLLATE "C",
 	groups		jsonb,
+	claimed_user	text,			-- of SOCKS4: no identity
 	source_ip	inet,
 	dest_host	text COLLATE "C",	-- NULL: asked by address
 	dest_ip		inet,
@@ -218,8 +222,8 @@ CREATE VIEW sallyport.sessions AS
 SELECT s.id, s.started_at, s.ended_at, s.received_at,
 	s.duration_us / 1e6::float8 AS duration_seconds,
 	st.name AS status, s.close_reason, s.close_detail,
-	s.username, s.groups, s.source_ip, s.source_port,
-	s.dest_host, s.dest_ip, s.dest_port, s.resolved_ips,
+	s.username, s.groups, s.claimed_user, s.source_ip, s.source_port,
+	s.dest_host, s.dest_ip, s.dest_port, s.resolved_ips, s.destinations,
 	co.name AS command, ca.name AS carrier, pr.name AS protocol,
 	de.name AS acl_decision, s.acl_rule_matched, s.policy_generation,
 	s.route, s.limits_class, am.name AS auth_method,
@@ -237,8 +241,8 @@ LEFT JOIN sallyport.auth_method am ON am.id = s.auth_method;
 CREATE VIEW sallyport.sessions_active AS
 SELECT s.id, s.started_at,
 	s.duration_us / 1e6::float8 AS duration_seconds,
-	s.username, s.groups, s.source_ip, s.source_port,
-	s.dest_host, s.dest_ip, s.dest_port, s.resolved_ips,
+	s.username, s.groups, s.claimed_user, s.source_ip, s.source_port,
+	s.dest_host, s.dest_ip, s.dest_port, s.resolved_ips, s.destinations,
 	co.name AS command, ca.name AS carrier, pr.name AS protocol,
 	de.name AS acl_decision, s.acl_rule_matched, s.policy_generation,
 	s.route, s.limits_class, am.name AS auth_method,

@@ -33,12 +33,14 @@ CREATE TABLE session_active (
 	listener	TEXT,
 	username	TEXT,
 	groups		TEXT,
+	claimed_user	TEXT,			-- of SOCKS4: no identity
 	source_ip	BLOB,
 	source_port	INTEGER,
 	dest_host	TEXT,
 	dest_ip		BLOB,
 	dest_port	INTEGER,
 	resolved_ips	BLOB,
+	destinations	INTEGER NOT NULL,	-- contacted
 	command		INTEGER NOT NULL,
 	carrier		INTEGER NOT NULL,
 	protocol	INTEGER NOT NULL,
@@ -68,12 +70,14 @@ CREATE TABLE session (
 	listener	TEXT,
 	username	TEXT,
 	groups		TEXT,
+	claimed_user	TEXT,			-- of SOCKS4: no identity
 	source_ip	BLOB,
 	source_port	INTEGER,
 	dest_host	TEXT,			-- NULL: asked by address
 	dest_ip		BLOB,
 	dest_port	INTEGER,		-- NULL: no request was read
 	resolved_ips	BLOB,
+	destinations	INTEGER NOT NULL,	-- contacted
 	command		INTEGER NOT NULL,
 	carrier		INTEGER NOT NULL,
 	protocol	INTEGER NOT NULL,
