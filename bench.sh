@@ -6,6 +6,8 @@
 #   ./bench.sh              all modes, SALLYPORT_BENCH_ROUNDS rounds (3: ten minutes)
 #   ./bench.sh quick        1 short round, nothing written
 #   ./bench.sh store        what storing a session costs, in SQLite and PostgreSQL
+#   ./bench.sh ab DIR_A DIR_B [MODE]   two builds of the proxy in turn, and the
+#                           floor; MODE: connections (default) trips down up paced
 # The load generator and the floor are in the yardstick's directory:
 # SALLYPORT_YARDSTICK (default: ../shared/bench).
 set -u
@@ -51,6 +53,14 @@ store() {
     replace store "$work/store"
 }
 
+# SALLYPORT_BENCH_ROUNDS (9) of a second each.
+ab() {
+    packages_install bench.sh "${packages_build[@]}" "${packages_bench[@]}" || exit 1
+    build tests/bench/load tests/bench/floor
+    /usr/bin/python3 "$top/tests/bench/ab.py" --rounds "${SALLYPORT_BENCH_ROUNDS:-9}" \
+        "$build/tests/bench" "$work" "$@"
+}
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 0755 "$work"
@@ -60,12 +70,16 @@ store)
     store
     exit 0
     ;;
+ab)
+    ab "${@:2}"
+    exit
+    ;;
 quick)
     rounds=(--rounds 1 --seconds 2)
     write=()
     ;;
 -h | --help)
-    sed -n '4,10s/^# \{0,1\}//p' "$0"
+    sed -n '4,12s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 *)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""What the processes of a contestant have used: CPU time and memory.
+
+CPU comes from a cgroup of its own (v1 cpuacct, v2 cpu.stat: nanoseconds,
+processes that ended included), with one below it for each daemon's name; where
+no cgroup can be made, from /proc (ticks of 10 ms).
+"""
+import collections
+import os
+import pathlib
+import signal
+import time
+
+TICK = os.sysconf("SC_CLK_TCK")
+V1 = pathlib.Path("/sys/fs/cgroup/cpuacct")
+V2 = pathlib.Path("/sys/fs/cgroup")
+
+
+def v1_seconds(path):
+    return int((path / "cpuacct.usage").read_text()) / 1e9
+
+
+def v2_seconds(path):
+    return int(stat_value((path / "cpu.stat").read_text(), "usage_usec")) / 1e6
+
+
+def stat_value(text, key):
+    """Of a file with a key and a value a line."""
+    return next(line.split()[1] for line in text.splitlines() if line.split()[0] == key)
+
+
+def hierarchy():
+    """(where cgroups are made, how they are read), or (None, None)."""
+    for root, seconds, there in ((V1, v1_seconds, V1 / "cpuacct.usage"),
+                                 (V2, v2_seconds, V2 / "cgroup.controllers")):
+        if there.exists() and os.access(root, os.W_OK):
+            return root, seconds
+    return None, None
+
+
+def parse_stat(text):
+    """/proc/PID/stat: (name, fields after it)."""
+    return text[text.index("(") + 1 : text.rindex(")")], text[text.rindex(")") + 2 :].split()
+
+
+def stat_of(pid):
+    try:
+        return parse_stat(pathlib.Path(f"/proc/{pid}/stat").read_text())
+    except OSError:
+        return None
+
+
+def descendants(root, table):
+    """Pids of `root` and all below it; table: {pid: parent's pid}."""
+    children = collections.defaultdict(list)
+    for pid, parent in table.items():
+        children[parent].append(pid)
+    found, look = [], [root] if root in table else []
+    while look:
+        pid = look.pop()
+        found.append(pid)
+        look += children[pid]
+    return found
+
+
+class Group:
+    """The processes of one contestant. `enter` is for preexec_fn, `split` for
+    when all its processes are there, `end` kills what is left of them."""
+
+    def __init__(self, name):
+        self.root, self.seconds = hierarchy()
+        self.path = self.root / f"sallyport-bench-{os.getpid()}-{name}" if self.root else None
+        self.parts = {}
+        self.leader = None
+        if self.path:
+            self.path.mkdir()
+
+    def enter(self):
+        os.setsid()
+        if self.path:
+            (self.path / "cgroup.procs").write_text(str(os.getpid()))
+
+    def pids(self):
+        if self.path:
+            paths = [self.path, *self.parts.values()]
+            return [int(pid) for path in paths for pid in (path / "cgroup.procs").read_text().split()]
+        table = {int(entry): stat_of(entry) for entry in os.listdir("/proc") if entry.isdigit()}
+        return descendants(self.leader, {pid: int(stat[1][1]) for pid, stat in table.items() if stat})
+
+    def split(self):
+        for pid in self.pids() if self.path else []:
+            stat = stat_of(pid)
+            if stat is None:
+                continue
+            part = self.parts.get(stat[0])
+            if part is None:
+                part = self.parts[stat[0]] = self.path / stat[0]
+                part.mkdir()
+            (part / "cgroup.procs").write_text(str(pid))
+
+    def cpu(self):
+        """{process name: seconds}; "" is the whole."""
+        if self.path:
+            return {"": self.seconds(self.path)} | {n: self.seconds(p) for n, p in self.parts.items()}
+        used = collections.Counter()
+        for pid in self.pids():
+            stat = stat_of(pid)
+            if stat:
+                seconds = sum(int(ticks) for ticks in stat[1][11:15]) / TICK
+                used[stat[0]] += seconds
+                used[""] += seconds
+        return dict(used)
+
+    def memory(self):
+        """{process name: KiB of proportional memory}; "" is the whole."""
+        kib = collections.Counter()
+        for pid in self.pids():
+            stat = stat_of(pid)
+            try:
+                text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+            except OSError:
+                continue
+            if stat:
+                pss = int(stat_value(text, "Pss:"))
+                kib[stat[0]] += pss
+                kib[""] += pss
+        return dict(kib)
+
+    def end(self):
+        deadline = time.monotonic() + 5
+        while pids := self.pids():
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"processes {pids} do not end")
+            time.sleep(0.02)
+        for path in [*self.parts.values(), self.path] if self.path else []:
+            remove(path, deadline)
+
+
+def remove(path, deadline):
+    """A cgroup; its last process may still be on its way out."""
+    while True:
+        try:
+            return path.rmdir()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def used_since(before, after):
+    return {name: after[name] - before.get(name, 0) for name in after}
