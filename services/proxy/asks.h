@@ -89,6 +89,8 @@ struct decision {
 	uint64_t generation;
 	struct id instance;
 	uint32_t lease_ms;
+	/* Until then it may be used again, on the boot clock; the gate's. */
+	uint64_t until_ms;
 	/* A rule that mattered looks at sources: then this answer is good for
 	 * asked_source only. */
 	bool source_bound;

@@ -186,6 +186,7 @@ on_decision(void *arg, const struct decision *decision)
 		ms = g->cfg->lease_decision;
 	if (decision->verdict == VERDICT_UNAVAILABLE)
 		ms = 0;
+	kept->until_ms = now + ms;
 	lease_answer(g->decisions.leases, flight_land(f), kept, now, now + ms);
 }
 
