@@ -1,59 +1,29 @@
 # SPDX-License-Identifier: MIT
 """The whole suite as a newcomer starts it: run.sh, real curl, real servers.
 
-Every test process lives in a network namespace of its own that has nothing but
-`lo`, so that even a bug sends nothing out and no port is ever taken. All
-addresses are local there (`world`), so that a forbidden target could be reached
-and a test that it is not reached is able to fail.
+Every test process lives in a network namespace of its own (namespace.py).
 
 Tests marked `both_databases` run on SQLite and on PostgreSQL, whose server
 starts once in the namespace of a test process that needs it.
 """
-import ctypes
 import itertools
-import os
 import pathlib
-import subprocess
 import sys
 
 import pytest
 
+from namespace import enter_namespace
 from stack import Servers, Stack
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/tools"))
 from with_postgres import Postgres  # noqa: E402
 
-CLONE_NEWNET = 0x40000000
-CLONE_NEWUSER = 0x10000000
-
-
-def enter_namespace():
-    """A namespace for this process and all that it starts."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.getuid(), os.getgid()
-    flags = CLONE_NEWNET if uid == 0 else CLONE_NEWNET | CLONE_NEWUSER
-    if libc.unshare(flags) != 0:
-        raise OSError(ctypes.get_errno(), "unshare")
-    if uid != 0:
-        pathlib.Path("/proc/self/setgroups").write_text("deny")
-        pathlib.Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-        pathlib.Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-    ip = "/usr/sbin/ip" if os.path.exists("/usr/sbin/ip") else "ip"
-    for line in (
-        "link set lo up",
-        "route add local 0.0.0.0/0 dev lo",
-        "-6 route add local ::/0 dev lo",
-    ):
-        subprocess.run([ip, *line.split()], check=True)
-
 
 def pytest_configure(config):
     # Under xdist the controller starts workers only; it needs no namespace.
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         enter_namespace()
-
-
     config.addinivalue_line("markers", "both_databases: on SQLite and on PostgreSQL")
 
 
