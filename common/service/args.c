@@ -6,29 +6,32 @@
 
 #include "base/mem.h"
 
-enum takes { TAKES_NOTHING, TAKES_CONFIG, TAKES_SET };
+enum takes { TAKES_NOTHING, TAKES_CONFIG, TAKES_SET, TAKES_OVER };
 
 static const struct option {
 	const char *name;
 	enum takes takes;
 	enum args_mode mode;	/* of an option that takes nothing */
+	unsigned extra;		/* enum args_extra; 0: all daemons have it */
 	const char *value;	/* its name in the help */
 	const char *help;
 } options[] = {
-	{ "--config", TAKES_CONFIG, ARGS_RUN, "FILE",
+	{ "--config", TAKES_CONFIG, ARGS_RUN, 0, "FILE",
 	    "configuration (default: " ARGS_CONFIG_DEFAULT ")" },
-	{ "--set", TAKES_SET, ARGS_RUN, "KEY=VALUE",
+	{ "--set", TAKES_SET, ARGS_RUN, 0, "KEY=VALUE",
 	    "set a key above file and environment; may repeat" },
-	{ "--check", TAKES_NOTHING, ARGS_CHECK, "",
+	{ "--check", TAKES_NOTHING, ARGS_CHECK, 0, "",
 	    "check the configuration and end" },
-	{ "--print-config", TAKES_NOTHING, ARGS_PRINT_CONFIG, "",
+	{ "--print-config", TAKES_NOTHING, ARGS_PRINT_CONFIG, 0, "",
 	    "print the configuration in force and end" },
-	{ "--health", TAKES_NOTHING, ARGS_HEALTH, "",
+	{ "--health", TAKES_NOTHING, ARGS_HEALTH, 0, "",
 	    "ask the running daemon whether it is ready" },
-	{ "--migrate", TAKES_NOTHING, ARGS_MIGRATE, "",
+	{ "--migrate", TAKES_NOTHING, ARGS_MIGRATE, ARGS_HAS_MIGRATE, "",
 	    "bring the database's schema up to date and end" },
-	{ "--help", TAKES_NOTHING, ARGS_HELP, "", "show this and end" },
-	{ "--version", TAKES_NOTHING, ARGS_VERSION, "",
+	{ "--takeover", TAKES_OVER, ARGS_RUN, ARGS_HAS_TAKEOVER, "",
+	    "take the listeners over from the one that runs" },
+	{ "--help", TAKES_NOTHING, ARGS_HELP, 0, "", "show this and end" },
+	{ "--version", TAKES_NOTHING, ARGS_VERSION, 0, "",
 	    "show the version and end" },
 };
 
@@ -65,10 +68,15 @@ take(struct args *a, char **argv, int *i, struct err *err)
 
 	if (o == NULL)
 		return err_set(err, "%s: unknown option", argv[*i]);
-	if (o->takes == TAKES_NOTHING && value != NULL)
+	if ((o->takes == TAKES_NOTHING || o->takes == TAKES_OVER) &&
+	    value != NULL)
 		return err_set(err, "%s: takes no value", o->name);
 	if (o->takes == TAKES_NOTHING)
 		return set_mode(a, o, err);
+	if (o->takes == TAKES_OVER) {
+		a->takeover = true;
+		return 0;
+	}
 	if (value == NULL && (value = argv[*i + 1]) != NULL)
 		++*i;
 	if (value == NULL || *value == '\0')
@@ -92,11 +100,15 @@ args_parse(struct args *out, int argc, char **argv, struct err *err)
 			args_fini(out);
 			return -1;
 		}
+	if (out->takeover && out->mode != ARGS_RUN) {
+		args_fini(out);
+		return err_set(err, "--takeover: goes with a start only");
+	}
 	return 0;
 }
 
 void
-args_help(FILE *out, const char *daemon, const char *what, bool migrates)
+args_help(FILE *out, const char *daemon, const char *what, unsigned extras)
 {
 	fprintf(out, "sallyport-%s: %s\n\nUsage: sallyport-%s [options]\n\n",
 	    daemon, what, daemon);
@@ -104,7 +116,7 @@ args_help(FILE *out, const char *daemon, const char *what, bool migrates)
 		const struct option *o = &options[i];
 		int used;
 
-		if (o->mode == ARGS_MIGRATE && !migrates)
+		if ((o->extra & ~extras) != 0)
 			continue;
 		used = fprintf(out, "  %s%s%s", o->name,
 		    *o->value ? " " : "", o->value);

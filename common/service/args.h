@@ -24,8 +24,15 @@ enum args_mode {
 	ARGS_VERSION,
 };
 
+/* Options that only some daemons have; or-ed. */
+enum args_extra {
+	ARGS_HAS_MIGRATE = 1,
+	ARGS_HAS_TAKEOVER = 2,
+};
+
 struct args {
 	enum args_mode mode;
+	bool takeover;		/* with ARGS_RUN only */
 	const char *config;	/* NULL: none was named */
 	const char **set;	/* "section.key=value", in order */
 	size_t n_set;
@@ -34,9 +41,9 @@ struct args {
 /* -1: not understood; `err` says what, nothing is to be freed. */
 int args_parse(struct args *out, int argc, char **argv, struct err *err)
     MUST_CHECK;
-/* `daemon` is "acld", `what` its one line; `migrates`: it has --migrate. */
+/* `daemon` is "acld", `what` its one line, `extras` what else it has. */
 void args_help(FILE *out, const char *daemon, const char *what,
-    bool migrates);
+    unsigned extras);
 void args_fini(struct args *a);
 
 #endif

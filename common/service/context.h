@@ -40,7 +40,8 @@ struct service_context {
 	char *bus[CONTEXT_SOCKETS];		/* immutable once made */
 	unsigned group;
 	int signals, wake;			/* signalfd, eventfd */
-	bool bound;		/* bind() was done */
+	_Atomic bool superseded;		/* any thread, then `wake` */
+	bool bound;		/* bind() or takeover() was done */
 	bool bad_config;
 	void *data;
 };

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -38,8 +39,14 @@ struct client {
 	size_t sent;
 };
 
+/* Who accepts at the address. */
+enum door { DOOR_OURS, DOOR_PREDECESSORS, DOOR_SUCCESSORS };
+
 struct health {
-	int listener, stop;	/* stop: an eventfd */
+	int listener;
+	int wake, left;		/* eventfds: to the thread, and its answer */
+	_Atomic enum door door;
+	_Atomic bool stopping;
 	struct endpoint at;
 	struct health_source from;
 	struct list clients;	/* oldest first: deadlines in order */
@@ -281,13 +288,31 @@ patience(struct health *h)
 	return at > now ? (int)(at - now) : 0;
 }
 
+/* Some other thread set `door` or `stopping`; false: end. */
+static bool
+heed(struct health *h)
+{
+	eventfd_t n;
+
+	eventfd_read(h->wake, &n);
+	if (atomic_load(&h->stopping))
+		return false;
+	if (atomic_load(&h->door) == DOOR_SUCCESSORS && h->listener >= 0) {
+		close(h->listener);
+		h->listener = -1;
+		eventfd_write(h->left, 1);
+	}
+	return true;
+}
+
 /* Waits, then serves who can be; false: asked to stop. */
 static bool
 turn(struct health *h)
 {
+	bool deaf = h->deaf || atomic_load(&h->door) != DOOR_OURS;
 	struct pollfd fds[2 + HEALTH_CLIENTS] = {
-		{ .fd = h->stop, .events = POLLIN },
-		{ .fd = h->deaf ? -1 : h->listener, .events = POLLIN },
+		{ .fd = h->wake, .events = POLLIN },
+		{ .fd = deaf ? -1 : h->listener, .events = POLLIN },
 	};
 	nfds_t n = 2;
 
@@ -300,7 +325,7 @@ turn(struct health *h)
 	if (poll(fds, n, patience(h)) < 0)
 		return true;		/* EINTR; nothing else is possible */
 	if (fds[0].revents != 0)
-		return false;
+		return heed(h);
 	h->deaf = false;
 	n = 2;
 	list_for_each_safe(it, &h->clients) {
@@ -325,23 +350,37 @@ run(void *arg)
 	return NULL;
 }
 
-int
-health_bind(struct health **out, const struct endpoint *at, struct err *err)
+static int
+make(struct health **out, int listener, enum door door, struct err *err)
 {
 	struct health *h = xcalloc(1, sizeof(*h));
 
 	list_init(&h->clients);
-	h->stop = eventfd(0, EFD_CLOEXEC);
-	h->listener = sock_listen(at, false, BACKLOG, err);
-	if (h->listener >= 0 && h->stop >= 0 &&
-	    sock_local(h->listener, &h->at)) {
+	h->listener = listener;
+	h->door = door;
+	h->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	h->left = eventfd(0, EFD_CLOEXEC);
+	if (h->wake >= 0 && h->left >= 0 && sock_local(listener, &h->at)) {
 		*out = h;
 		return 0;
 	}
-	if (h->stop < 0)
-		err_sys(err, "eventfd");
+	err_sys(err, "the admin listener");
 	health_stop(&h);
 	return -1;
+}
+
+int
+health_bind(struct health **out, const struct endpoint *at, struct err *err)
+{
+	int fd = sock_listen(at, false, BACKLOG, err);
+
+	return fd >= 0 ? make(out, fd, DOOR_OURS, err) : -1;
+}
+
+int
+health_inherit(struct health **out, int fd, struct err *err)
+{
+	return make(out, fd, DOOR_PREDECESSORS, err);
 }
 
 struct endpoint
@@ -363,6 +402,36 @@ health_start(struct health *h, const struct health_source *from,
 	return 0;
 }
 
+static void
+wake(struct health *h)
+{
+	eventfd_write(h->wake, 1);
+}
+
+void
+health_open(struct health *h)
+{
+	atomic_store(&h->door, DOOR_OURS);
+	wake(h);
+}
+
+int
+health_listener(const struct health *h)
+{
+	return h->listener;
+}
+
+void
+health_leave(struct health *h)
+{
+	eventfd_t n;
+
+	atomic_store(&h->door, DOOR_SUCCESSORS);
+	wake(h);
+	while (eventfd_read(h->left, &n) != 0 && errno == EINTR)
+		;
+}
+
 void
 health_stop(struct health **hp)
 {
@@ -372,14 +441,17 @@ health_stop(struct health **hp)
 		return;
 	*hp = NULL;
 	if (h->started) {
-		eventfd_write(h->stop, 1);
+		atomic_store(&h->stopping, true);
+		wake(h);
 		pthread_join(h->thread, NULL);
 	}
 	while (!list_empty(&h->clients))
 		client_close(h, oldest(h));
 	if (h->listener >= 0)
 		close(h->listener);
-	if (h->stop >= 0)
-		close(h->stop);
+	if (h->wake >= 0)
+		close(h->wake);
+	if (h->left >= 0)
+		close(h->left);
 	free(h);
 }

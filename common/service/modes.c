@@ -113,7 +113,9 @@ modes_run(const struct service *s, const struct args *a)
 	int rc = EXIT_SUCCESS;
 
 	if (a->mode == ARGS_HELP)
-		args_help(stdout, s->name, s->help, s->migrate != NULL);
+		args_help(stdout, s->name, s->help,
+		    (s->migrate != NULL ? ARGS_HAS_MIGRATE : 0) |
+		    (s->takeover != NULL ? ARGS_HAS_TAKEOVER : 0));
 	else if (a->mode == ARGS_VERSION)
 		printf("sallyport-%s %s\n", s->name, SALLYPORT_VERSION);
 	else

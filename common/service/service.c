@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/sock.h"
 #include "service/context.h"
 #include "service/dirs.h"
 #include "service/load.h"
@@ -101,6 +102,20 @@ service_ask_reload(struct service_context *c)
 }
 
 int
+service_admin_listener(const struct service_context *c)
+{
+	return health_listener(c->health);
+}
+
+void
+service_superseded(struct service_context *c)
+{
+	health_leave(c->health);
+	atomic_store(&c->superseded, true);
+	eventfd_write(c->wake, 1);
+}
+
+int
 service_bad_config(struct service_context *c)
 {
 	c->bad_config = true;
@@ -179,6 +194,47 @@ context_fini(struct service_context *c)
 
 /* The start, in its three steps (design.md ruling 4). */
 
+/* The predecessor's listener, where it is at the configured address. */
+static int
+bind_admin(struct service_context *c, int inherited, struct err *err)
+{
+	const struct endpoint *want = &service_daemon(c)->admin_listen;
+	struct endpoint at;
+	int rc;
+
+	if (inherited >= 0 && sock_local(inherited, &at) &&
+	    addr_eq(&at.addr, &want->addr) &&
+	    (want->port == 0 || want->port == at.port))
+		return health_inherit(&c->health, inherited, err);
+	if (inherited >= 0)
+		close(inherited);
+	rc = health_bind(&c->health, want, err);
+	if (rc != 0) {
+		struct err why = *err;
+
+		err_set(err, "%s (admin_listen)", why.text);
+	}
+	return rc;
+}
+
+static int
+bind_all(struct service_context *c, struct err *err)
+{
+	int admin = -1;
+
+	if (c->args->takeover) {
+		if (c->service->takeover(c, &admin, err) != 0)
+			return -1;
+		c->bound = true;
+	}
+	if (bind_admin(c, admin, err) != 0)
+		return -1;
+	if (c->service->bind != NULL && c->service->bind(c, err) != 0)
+		return -1;
+	c->bound = true;
+	return 0;
+}
+
 /* As whoever started us. */
 static int
 prepare(struct service_context *c, struct err *err)
@@ -200,15 +256,7 @@ prepare(struct service_context *c, struct err *err)
 		c->group = ids.gid;
 	if (dirs_make(d, &ids, err) != 0)
 		return -1;
-	if (health_bind(&c->health, &d->admin_listen, err) != 0) {
-		struct err why = *err;
-
-		return err_set(err, "%s (admin_listen)", why.text);
-	}
-	if (c->service->bind != NULL && c->service->bind(c, err) != 0)
-		return -1;
-	c->bound = true;
-	return 0;
+	return bind_all(c, err);
 }
 
 static int
@@ -233,6 +281,7 @@ begin(struct service_context *c, struct err *err)
 	    c->service->start(c, err) != 0)
 		return -1;
 	ready_set(&c->ready, "start", NULL);
+	health_open(c->health);
 	return 0;
 }
 
@@ -254,26 +303,26 @@ is_drained(struct service_context *c)
 	return c->service->drained == NULL || c->service->drained(c);
 }
 
-/* Takes what came; false: told to stop while already draining. */
-static bool
-take_events(struct service_context *c, bool *draining, bool *reload)
+struct wishes {
+	bool reload, drain;
+	unsigned stops;		/* signals to stop, so far */
+};
+
+static void
+take_events(struct service_context *c, struct wishes *w)
 {
 	enum signals_event e;
 	eventfd_t n;
 
 	while ((e = signals_next(c->signals)) != SIGNALS_NONE) {
-		if (e == SIGNALS_RELOAD) {
-			*reload = true;
-		} else if (*draining) {
-			return false;
-		} else {
-			*draining = true;
-			begin_drain(c);
-		}
+		if (e == SIGNALS_RELOAD)
+			w->reload = true;
+		else
+			w->stops++;
 	}
 	if (eventfd_read(c->wake, &n) == 0)
-		*reload = true;
-	return true;
+		w->reload = true;
+	w->drain = w->stops > 0 || atomic_load(&c->superseded);
 }
 
 static void
@@ -283,17 +332,22 @@ serve(struct service_context *c)
 		{ .fd = c->signals, .events = POLLIN },
 		{ .fd = c->wake, .events = POLLIN },
 	};
-	bool draining = false, reload;
+	struct wishes w = { 0 };
+	bool draining = false;
 
-	for (;;) {
+	/* The second signal does not wait; one after a successor took over
+	 * is the first, and asks for what is being done. */
+	while (w.stops < 2) {
 		atomic_store(&c->turned_ms, clock_mono_ms());
 		poll(fds, ARRAY_LEN(fds), draining ? DRAIN_TURN_MS : TURN_MS);
-		reload = false;
-		if (!take_events(c, &draining, &reload))
-			break;
+		w.reload = false;
+		take_events(c, &w);
+		if (w.drain && !draining)
+			begin_drain(c);
+		draining = w.drain;
 		if (draining && is_drained(c))
 			break;
-		if (reload && !draining)
+		if (w.reload && !draining)
 			reload_run(c);
 	}
 	atomic_store(&c->turned_ms, 0);
@@ -389,6 +443,11 @@ service_main(int argc, char **argv, const struct service *s)
 	if (args_parse(&a, argc, argv, &err) != 0) {
 		modes_complain(s, err.text);
 		fprintf(stderr, "Try: sallyport-%s --help\n", s->name);
+		return EXIT_USAGE;
+	}
+	if (a.takeover && s->takeover == NULL) {
+		modes_complain(s, "--takeover: unknown option");
+		args_fini(&a);
 		return EXIT_USAGE;
 	}
 	umask(0027);

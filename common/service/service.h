@@ -14,8 +14,8 @@
  * thread: SIGTERM and SIGINT ask the daemon to stop, SIGHUP to reload. A
  * program started by exec inherits that mask and unblocks what it wants.
  * Arguments: --config FILE, --check, --print-config, --set key=value, --health,
- * --migrate (where there is a function for it), --help, --version. Exit codes:
- * 0, 1 error, 2 usage, 78 bad configuration.
+ * --migrate and --takeover (where there is a function for it), --help,
+ * --version. Exit codes: 0, 1 error, 2 usage, 78 bad configuration.
  * Besides the daemon's own, /metrics has those of service_metrics.def.
  */
 #ifndef SERVICE_SERVICE_H
@@ -32,11 +32,16 @@ struct service {
 	const char *help;	/* one line for --help */
 	const struct metric_def *metrics;
 	size_t n_metrics;
+	/* --takeover: asks the process that runs for its sockets, before
+	 * anything is bound; then bind() and start() as ever. Gives its admin
+	 * listener, or leaves -1. -1 with err: exit 1. NULL: this daemon has
+	 * no such option. */
+	int (*takeover)(struct service_context *c, int *admin, struct err *err);
 	/* Before privileges are dropped; may be NULL. -1 with err ends the
 	 * process with exit 1. No nng call, no thread here. */
 	int (*bind)(struct service_context *c, struct err *err);
-	/* bind() succeeded and start() did not, or was not reached: give back
-	 * what there is. May be NULL. */
+	/* bind() or takeover() succeeded and start() did not, or was not
+	 * reached: give back what there is. May be NULL. */
 	void (*unbind)(struct service_context *c);
 	/* -1: cannot start, exit 1. `service_bad_config` makes it 78. */
 	int (*start)(struct service_context *c, struct err *err);
@@ -45,8 +50,9 @@ struct service {
 	 * old one stays valid until the process ends. On -1 the old stays. */
 	int (*reload)(struct service_context *c, const struct settings *next,
 	    struct err *err);
-	/* Told once to stop (SIGTERM): begin to drain; return at once. NULL:
-	 * nothing to drain. A second signal skips what is left. */
+	/* Told once to stop (SIGTERM, or superseded): begin to drain; return
+	 * at once. NULL: nothing to drain. A second signal skips what is left.
+	 */
 	void (*drain)(struct service_context *c);
 	/* After drain: called every 20 ms until true. NULL: at once. */
 	bool (*drained)(struct service_context *c);
@@ -81,6 +87,13 @@ void service_not_ready(struct service_context *c, const char *what,
     const char *why);
 /* Asks the main thread to run `reload` as SIGHUP would. */
 void service_ask_reload(struct service_context *c);
+/* The admin listener's descriptor, borrowed, to give to a successor. Any
+ * thread between start() and service_superseded(). */
+int service_admin_listener(const struct service_context *c);
+/* A successor serves, here and at the admin address, where nobody is accepted
+ * any more when this returns. The main thread drains as after SIGTERM. Once,
+ * after start(). */
+void service_superseded(struct service_context *c);
 /* In start(): marks the error as one of configuration, exit 78. Gives -1. */
 int service_bad_config(struct service_context *c);
 

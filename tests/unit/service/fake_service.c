@@ -79,6 +79,8 @@ fake_reload(struct service_context *c, const struct settings *next,
 	    next->acld.max_rules));
 	log_debug(NULL, "fake_debug");
 	service_not_ready(c, "authd", NULL);
+	if (asked("superseded"))
+		service_superseded(c);
 	if (asked("hangs") && access(hang, F_OK) == 0) {
 		clock_test_set(clock_mono_us() + 6000000, clock_wall_us());
 		log_info(NULL, "fake_hangs");

@@ -45,6 +45,9 @@ static const struct {
 	{ { "-h" }, 0, NULL, { NULL }, "-h: unknown option" },
 	{ { "" }, 0, NULL, { NULL }, "unknown option" },
 	{ { "stray" }, 0, NULL, { NULL }, "stray: unknown option" },
+	{ { "--takeover=1" }, 0, NULL, { NULL }, "--takeover: takes no" },
+	{ { "--takeover", "--check" }, 0, NULL, { NULL },
+	    "--takeover: goes with a start only" },
 };
 
 static void
@@ -81,6 +84,23 @@ test_parse(void **state)
 }
 
 static void
+test_takeover(void **state)
+{
+	char *argv[] = { "x", "--config=a", "--takeover", NULL };
+	struct args a;
+
+	(void)state;
+	assert_int_equal(args_parse(&a, 3, argv, NULL), 0);
+	assert_true(a.takeover);
+	assert_int_equal(a.mode, ARGS_RUN);
+	assert_string_equal(a.config, "a");
+	args_fini(&a);
+	assert_int_equal(args_parse(&a, 2, argv, NULL), 0);
+	assert_false(a.takeover);
+	args_fini(&a);
+}
+
+static void
 test_help_names_every_option(void **state)
 {
 	const char *const names[] = { "--config FILE", "--set KEY=VALUE",
@@ -88,16 +108,19 @@ test_help_names_every_option(void **state)
 		"sallyport-acld: May they", ARGS_CONFIG_DEFAULT, "78" };
 
 	(void)state;
-	for (int migrates = 0; migrates < 2; migrates++) {
+	for (unsigned extras = 0; extras < 4; extras++) {
 		char *text = NULL;
 		size_t size = 0;
 		FILE *f = open_memstream(&text, &size);
 
-		args_help(f, "acld", "May they", migrates);
+		args_help(f, "acld", "May they", extras);
 		fclose(f);
 		for (size_t i = 0; i < ARRAY_LEN(names); i++)
 			assert_non_null(strstr(text, names[i]));
-		assert_int_equal(strstr(text, "--migrate") != NULL, migrates);
+		assert_int_equal(strstr(text, "--migrate") != NULL,
+		    (extras & ARGS_HAS_MIGRATE) != 0);
+		assert_int_equal(strstr(text, "--takeover") != NULL,
+		    (extras & ARGS_HAS_TAKEOVER) != 0);
 		free(text);
 	}
 }
@@ -107,6 +130,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_takeover),
 		cmocka_unit_test(test_help_names_every_option),
 	};
 

@@ -243,6 +243,41 @@ test_port_in_use(void **state)
 	assert_non_null(strstr(err.text, ": Address already in use"));
 }
 
+/* The address moves from one to the other: never is there nobody, and who
+ * asked the first is answered by it. */
+static void
+test_moves_to_a_successor(void **state)
+{
+	struct fixture *f = *state;
+	struct fixture next = { .alive = true, .ready = true, .m = f->m };
+	struct health_source source = { .metrics = f->m, .alive = is_alive,
+		.ready = is_ready, .arg = &next };
+	int asked = http_connect(f->at.port), queued;
+	struct err err = { 0 };
+
+	f->ready = false;	/* tells them apart */
+	http_send(asked, "GET /readyz ", 12);
+	assert_int_equal(health_inherit(&next.h, dup(health_listener(f->h)),
+	    &err), 0);
+	assert_true(health_address(next.h).port == f->at.port);
+	assert_int_equal(health_start(next.h, &source, &err), 0);
+	assert_int_equal(http_get(f->at.port, "/readyz", answer,
+	    sizeof(answer)), 503);
+	health_leave(f->h);
+	queued = http_connect(f->at.port);
+	http_send(asked, "HTTP/1.1\r\n\r\n", 12);
+	http_receive(asked, answer, sizeof(answer));
+	assert_non_null(strstr(answer, "acld: away"));
+	health_stop(&f->h);
+	http_send(queued, "GET /readyz HTTP/1.1\r\n\r\n", 24);
+	health_open(next.h);
+	http_receive(queued, answer, sizeof(answer));
+	assert_non_null(strstr(answer, "200 OK"));
+	assert_int_equal(http_get(f->at.port, "/readyz", answer,
+	    sizeof(answer)), 200);
+	health_stop(&next.h);
+}
+
 int
 main(void)
 {
@@ -257,6 +292,7 @@ main(void)
 		TEST(test_too_many_push_the_oldest_out),
 		TEST(test_ask),
 		TEST(test_port_in_use),
+		TEST(test_moves_to_a_successor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

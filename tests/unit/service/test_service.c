@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "helper.h"
+#include "service/health.h"
 
 #define ARGS_MAX 12
 #define EXIT_CONFIG 78
@@ -450,6 +451,46 @@ test_second_signal_skips_the_drain(void **state)
 	end(f);
 }
 
+/* A successor has the admin address; the signal that asks for the drain which
+ * is under way does not cut it short, the next does. */
+static void
+test_superseded(void **state)
+{
+	struct fixture *f = *state;
+	struct endpoint at;
+	struct err err = { 0 };
+	siginfo_t info = { 0 };
+
+	start(f, "superseded drains-for-ever");
+	assert_true(endpoint_parse(&at, STR("127.0.0.1:1")));
+	at.port = f->d.port;
+	assert_int_equal(health_ask(&at, &err), 0);
+	signal_it(f, SIGHUP);
+	expect(&f->d, "event=fake_drain");
+	assert_int_equal(health_ask(&at, &err), -1);
+	assert_non_null(strstr(err.text, "Connection refused"));
+	signal_it(f, SIGTERM);
+	/* A signal that was read no longer waits. */
+	for (const char *mask = ""; strcmp(mask, "0000000000000000") != 0;
+	     poll(NULL, 0, 10))
+		mask = status_of(f->d.pid, "ShdPnd:\t");
+	poll(NULL, 0, 100);
+	assert_int_equal(waitid(P_PID, (id_t)f->d.pid, &info,
+	    WEXITED | WNOHANG | WNOWAIT), 0);
+	assert_int_equal(info.si_pid, 0);
+	end(f);
+}
+
+static void
+test_takeover_is_not_for_all(void **state)
+{
+	struct fixture *f = *state;
+
+	spawn(f, "", (const char *const[]){ "--takeover", NULL });
+	assert_int_equal(await_end(&f->d), 2);
+	assert_non_null(strstr(f->d.text, "--takeover: unknown option"));
+}
+
 static void
 test_reload(void **state)
 {
@@ -629,6 +670,8 @@ main(int argc, char **argv)
 		TEST(test_serves_and_ends),
 		TEST(test_readiness),
 		TEST(test_second_signal_skips_the_drain),
+		TEST(test_superseded),
+		TEST(test_takeover_is_not_for_all),
 		TEST(test_reload),
 		TEST(test_reload_of_bad_configuration),
 		TEST(test_reload_refuses_restart_keys),
