@@ -310,12 +310,25 @@ find_slot(const char *event)
 	return oldest;
 }
 
+/* The slot of this event, its count that of this second; locked. */
+static struct slot *
+slot_now(const char *event)
+{
+	uint64_t second = clock_mono_us() / 1000000;
+	struct slot *s = find_slot(event);
+
+	if (s->second != second) {
+		s->second = second;
+		s->count = 0;
+	}
+	return s;
+}
+
 /* False: too many of this event in this second. Else how many lines of it
  * were dropped before. */
 static bool
 admit(const char *event, uint32_t *suppressed)
 {
-	uint64_t second = clock_mono_us() / 1000000;
 	struct slot *s;
 	bool ok;
 
@@ -323,11 +336,7 @@ admit(const char *event, uint32_t *suppressed)
 	if (logger.repeat_limit == 0)
 		return true;
 	pthread_mutex_lock(&logger.lock);
-	s = find_slot(event);
-	if (s->second != second) {
-		s->second = second;
-		s->count = 0;
-	}
+	s = slot_now(event);
 	ok = s->count < logger.repeat_limit;
 	if (ok) {
 		s->count++;
@@ -338,6 +347,25 @@ admit(const char *event, uint32_t *suppressed)
 	}
 	pthread_mutex_unlock(&logger.lock);
 	return ok;
+}
+
+bool
+log_wants(enum log_level level, const char *event)
+{
+	struct slot *s;
+	bool full;
+
+	if (!log_enabled(level))
+		return false;
+	if (logger.repeat_limit == 0)
+		return true;
+	pthread_mutex_lock(&logger.lock);
+	s = slot_now(event);
+	full = s->count >= logger.repeat_limit;
+	if (full)
+		s->suppressed++;
+	pthread_mutex_unlock(&logger.lock);
+	return !full;
 }
 
 static void

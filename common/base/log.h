@@ -44,6 +44,9 @@ void log_setup(const char *service, enum log_level level,
     enum log_format format, uint32_t repeat_limit);
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
+/* Would a line of this event be written now? false counts it as suppressed:
+ * ask before work that is only done for the line. */
+bool log_wants(enum log_level level, const char *event);
 /* Writes lines to `fd` instead of stderr (tests). */
 void log_set_fd(int fd);
 /* Lines written so far, of one level (for metrics). */

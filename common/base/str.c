@@ -240,6 +240,18 @@ text_whole(struct text *t, struct str s)
 		text_str(t, s);
 }
 
+/* How many bytes from the start on need no escaping, one character each. */
+static size_t
+plain_bytes(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.len && s.ptr[n] >= 0x20 && s.ptr[n] < 0x7f &&
+	    s.ptr[n] != '\\')
+		n++;
+	return n;
+}
+
 void
 text_escaped(struct text *t, struct str s)
 {
@@ -248,6 +260,11 @@ text_escaped(struct text *t, struct str s)
 	size_t n, i;
 
 	for (; s.len > 0 && !t->cut; s.ptr += n, s.len -= n) {
+		n = plain_bytes(s);
+		if (n > 0) {	/* nearly always all of it */
+			text_str(t, (struct str){ s.ptr, n });
+			continue;
+		}
 		n = str_char(s, &code);
 		if (n > 0 && code == '\\') {
 			text_whole(t, STR("\\\\"));

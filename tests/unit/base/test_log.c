@@ -382,6 +382,33 @@ test_repeats(void **state)
 	json_decref(j);
 }
 
+/* Who asks first does no work for a line that would be dropped, and the line is
+ * counted all the same. */
+static void
+test_wants(void **state)
+{
+	json_t *j;
+
+	(void)state;
+	log_setup("proxy", LOG_INFO, LOG_FORMAT_JSON, 2);
+	for (int i = 0; i < 6; i++)
+		if (log_wants(LOG_INFO, "same"))
+			log_info(NULL, "same");
+	assert_int_equal(count_lines(take()), 2);
+	assert_true(log_wants(LOG_INFO, "other"));
+	assert_false(log_wants(LOG_DEBUG, "other"));
+	clock_test_set(mono + 1000000, WALL_US);
+	assert_true(log_wants(LOG_INFO, "same"));
+	log_info(NULL, "same");
+	j = take_json();
+	assert_int_equal(json_integer_value(json_object_get(j, "suppressed")),
+	    4);
+	json_decref(j);
+	log_setup("proxy", LOG_INFO, LOG_FORMAT_JSON, 0);
+	for (int i = 0; i < 100; i++)
+		assert_true(log_wants(LOG_INFO, "same"));
+}
+
 /* More events than the table holds: each is still limited or written. */
 static void
 test_repeats_are_bounded(void **state)
@@ -487,6 +514,7 @@ main(void)
 		CASE(test_long_line_is_cut),
 		CASE(test_full_line_is_ended),
 		CASE(test_repeats),
+		CASE(test_wants),
 		CASE(test_repeats_are_bounded),
 		CASE(test_journal_priority),
 		CASE(test_errno_is_kept_and_failure_not_counted),
