@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proxy/assoc.h"
 #include "proxy/listener.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/worker.h"
@@ -367,6 +368,71 @@ conn_start_relay(struct conn *c)
 
 /* ---- the end ---- */
 
+static const char flood[] = "more than 64 KiB on the control connection";
+
+static void
+on_assoc_end(void *arg, enum assoc_end end)
+{
+	static const enum close_reason reasons[] = {
+		[ASSOC_END_CONTROL] = CLOSE_control_closed,
+		[ASSOC_END_TIMEOUT] = CLOSE_client_timeout,
+		[ASSOC_END_FLOOD] = CLOSE_invalid_request,
+		[ASSOC_END_IDLE] = CLOSE_udp_idle,
+		[ASSOC_END_LIFETIME] = CLOSE_lifetime_exceeded,
+	};
+	struct conn *c = arg;
+
+	ASSERT(c->magic == CONN_MAGIC && end < ARRAY_LEN(reasons));
+	conn_record_end(c, reasons[end], NULL,
+	    end == ASSOC_END_FLOOD ? flood : NULL);
+	conn_close(c, reasons[end]);
+}
+
+static void
+on_assoc_first(void *arg, const struct dest *dest, const struct addr *addr,
+    const struct decision *d)
+{
+	conn_record_first(arg, dest, addr, d);
+}
+
+/* Only a client that names its own address is believed about the port, as
+ * every other it cannot know (cases 57-59). */
+static struct endpoint
+client_of_datagrams(const struct conn *c)
+{
+	const struct dest *said = &c->h->dest;
+	struct endpoint e = { c->source.addr, 0 };
+
+	if (!said->is_name && addr_eq(&said->addr, &e.addr))
+		e.port = said->port;
+	return e;
+}
+
+bool
+conn_start_assoc(struct conn *c, int fd)
+{
+	struct handshake *h = c->h;
+	struct assoc_spec s = {
+		.control = c->client,
+		.fd = fd,
+		.client = client_of_datagrams(c),
+		.identity = c->identity,
+		.control_bytes = h->in_len,
+		.done = on_assoc_end,
+		.first = on_assoc_first,
+		.arg = c,
+	};
+
+	event_del(&h->readable);
+	h->watching = false;
+	c->assoc = assoc_new(c->w->assocs, &s);
+	if (c->assoc == NULL)
+		return false;
+	c->client.ops = NULL;
+	handshake_free(c);
+	return true;
+}
+
 static bool
 ends_abruptly(enum close_reason reason)
 {
@@ -386,6 +452,7 @@ conn_close(struct conn *c, enum close_reason reason)
 	gauge(c, c->state, -1);
 	c->magic = CONN_BURIED;
 	relay_free(&c->relay, ends_abruptly(c->reason));
+	assoc_free(&c->assoc, ends_abruptly(c->reason));
 	handshake_free(c);
 	stream_close(&c->client, false);
 	conn_asked(c);
@@ -394,6 +461,8 @@ conn_close(struct conn *c, enum close_reason reason)
 	identity_unref(&c->identity);
 	free(c->opened);
 	c->opened = NULL;
+	free(c->first);
+	c->first = NULL;
 	atomic_fetch_sub_explicit(&w->proxy->connections, 1,
 	    memory_order_relaxed);
 	list_del(&c->link);
@@ -403,15 +472,8 @@ conn_close(struct conn *c, enum close_reason reason)
 void
 conn_checkpoint(struct conn *c)
 {
-	struct relay_bytes now;
-
-	if (c->relay == NULL)
-		return;
-	now = relay_count(c->relay);
-	if (now.up == c->reported.up && now.down == c->reported.down)
-		return;
-	conn_record_update(c, now);
-	c->reported = now;
+	if (c->relay != NULL || c->assoc != NULL)
+		conn_record_update(c);
 }
 
 void

@@ -37,6 +37,7 @@ enum conn_state {
 	CONN_ACL_WAIT,		/* acld is asked */
 	CONN_DIAL,
 	CONN_RELAY,
+	CONN_UDP,		/* an association runs */
 	CONN_LINGER,		/* refused: flush, shut, drain */
 	CONN_CLOSING,
 	CONN_STATES,
@@ -104,7 +105,9 @@ struct conn {
 	struct listener *listener;
 	struct stream client;
 	struct handshake *h;	/* NULL once the relay runs */
-	struct relay *relay;
+	struct relay *relay;	/* of CONN_RELAY */
+	struct assoc *assoc;	/* of CONN_UDP */
+	struct udp_first *first;	/* assoc's first destination, or NULL */
 	struct identity *identity;	/* NULL: not logged in */
 	uint8_t *opened;	/* body of the OPEN record, NULL: none */
 	uint16_t opened_len;
@@ -116,7 +119,7 @@ struct conn {
 	uint64_t setup_us;	/* accept to the reply */
 	struct endpoint source;
 	struct addr used;	/* the address dialled, if has_used */
-	struct relay_bytes reported;	/* in the last UPDATE */
+	uint64_t reported;	/* bytes and packets in the last UPDATE */
 };
 
 typedef enum conn_state conn_handler_fn(struct conn *c);
@@ -156,6 +159,9 @@ bool conn_send(struct conn *c, const void *p, size_t len) MUST_CHECK;
 void conn_asked(struct conn *c);
 /* From the handshake to the relay: gives both streams to it. */
 bool conn_start_relay(struct conn *c) MUST_CHECK;
+/* To an association: gives the client's stream to it, and `fd`, the socket for
+ * its datagrams. false: memory is out, both stay. */
+bool conn_start_assoc(struct conn *c, int fd) MUST_CHECK;
 
 /* ---- conn_record.c ---- */
 
@@ -167,6 +173,10 @@ void conn_record_end(struct conn *c, enum close_reason reason,
 /* The client left; if it never said a word (a port scan, a health check), that
  * is no event. */
 void conn_record_gone(struct conn *c);
-void conn_record_update(struct conn *c, struct relay_bytes now);
+/* UPDATE, if the counters have changed since the last. */
+void conn_record_update(struct conn *c);
+/* Where the first datagram of an association goes is what its CLOSE says. */
+void conn_record_first(struct conn *c, const struct dest *dest,
+    const struct addr *addr, const struct decision *d);
 
 #endif

@@ -62,17 +62,23 @@ dial_failed(struct conn *c, enum dial_result result)
 	return conn_refuse(c, reasons[result], NULL, NULL);
 }
 
-enum conn_state
-conn_established(struct conn *c, const struct endpoint *bound)
+void
+conn_set_up(struct conn *c)
 {
 	struct worker *w = c->w;
 
-	if (!conn_reply(c, bound))
-		return conn_gone(c);
 	c->setup_us = clock_mono_us() - c->accepted_us;
 	metrics_observe(w->cells, METRIC_proxy_setup_duration_seconds, 0,
 	    (double)c->setup_us / 1e6);
 	metrics_add(w->cells, METRIC_proxy_sessions_total, 0, 1);
+}
+
+enum conn_state
+conn_established(struct conn *c, const struct endpoint *bound)
+{
+	if (!conn_reply(c, bound))
+		return conn_gone(c);
+	conn_set_up(c);
 	if (conn_start_relay(c))
 		return CONN_RELAY;
 	return conn_hang_up(c, CLOSE_out_of_resources);

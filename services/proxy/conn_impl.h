@@ -80,7 +80,10 @@ conn_handler_fn conn_resolve_answer, conn_policy_answer;
 typedef enum conn_state conn_command_fn(struct conn *c,
     const struct decision *d);
 conn_command_fn conn_connect;
+conn_command_fn conn_udp;	/* `d` is NULL: nothing was asked yet */
 conn_handler_fn conn_dial_answer;
+/* The reply of success was sent: counts the session, and what it took. */
+void conn_set_up(struct conn *c);
 /* Replies with `bound` and gives both streams to the relay. */
 enum conn_state conn_established(struct conn *c, const struct endpoint *bound);
 

@@ -10,10 +10,19 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proxy/assoc.h"
 #include "proxy/feed.h"
 #include "proxy/listener.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/worker.h"
+
+/* The first destination of an association, kept for its CLOSE. */
+struct udp_first {
+	struct dest dest;
+	struct addr addr;
+	uint64_t generation;
+	char rule[ASKS_RULE_MAX + 1];
+};
 
 static void
 fill_user(struct record_session *s, const struct conn *c)
@@ -43,6 +52,9 @@ fill_destination(struct record_session *s, const struct handshake *h)
 	}
 	s->command = (enum record_command)h->command;
 	s->protocol = h->command == COMMAND_UDP ? PROTOCOL_UDP : PROTOCOL_TCP;
+	/* What a client says with UDP ASSOCIATE is where it sends from. */
+	if (h->command == COMMAND_UDP)
+		return;
 	s->dest_port = h->dest.port;
 	s->dest_host = (struct str){ h->dest.name, h->dest.name_len };
 	if (h->n_resolved > 0) {
@@ -97,6 +109,21 @@ conn_record_open(struct conn *c, const struct decision *d)
 }
 
 static void
+fill_counters(const struct conn *c, struct record_counters *out,
+    uint32_t *destinations)
+{
+	if (c->relay != NULL) {
+		struct relay_bytes n = relay_count(c->relay);
+
+		out->bytes_up = n.up;
+		out->bytes_down = n.down;
+	} else if (c->assoc != NULL) {
+		*out = assoc_count(c->assoc);
+		*destinations = assoc_destinations(c->assoc);
+	}
+}
+
+static void
 fill_end(struct record_session *s, const struct conn *c,
     enum close_reason reason, const char *detail)
 {
@@ -106,12 +133,7 @@ fill_end(struct record_session *s, const struct conn *c,
 	s->close_detail = str_from(detail);
 	s->reply_code = c->reply_code;
 	s->setup_us = c->setup_us;
-	if (c->relay != NULL) {
-		struct relay_bytes n = relay_count(c->relay);
-
-		s->counters.bytes_up = n.up;
-		s->counters.bytes_down = n.down;
-	}
+	fill_counters(c, &s->counters, &s->destinations);
 }
 
 static void
@@ -160,6 +182,35 @@ log_packed(const struct conn *c, struct str body)
 	record_fini(&r);
 }
 
+void
+conn_record_first(struct conn *c, const struct dest *dest,
+    const struct addr *addr, const struct decision *d)
+{
+	struct udp_first *f = c->first == NULL ? calloc(1, sizeof(*f)) : NULL;
+
+	if (f == NULL)
+		return;
+	f->dest = *dest;
+	f->addr = *addr;
+	if (d != NULL) {
+		f->generation = d->generation;
+		memcpy(f->rule, d->rule, sizeof(f->rule));
+	}
+	c->first = f;
+}
+
+static void
+fill_first(struct record_session *s, const struct udp_first *f)
+{
+	s->dest_host = (struct str){ f->dest.name, f->dest.name_len };
+	s->dest_port = f->dest.port;
+	s->has_dest_ip = true;
+	s->dest_ip = f->addr;
+	s->decision = DECISION_ALLOW;
+	s->rule = str_from(f->rule);
+	s->generation = f->generation;
+}
+
 /* A CLOSE says all that the OPEN said, and how it ended. */
 static void
 close_opened(struct conn *c, enum close_reason reason, const char *detail)
@@ -171,6 +222,8 @@ close_opened(struct conn *c, enum close_reason reason, const char *detail)
 	uint8_t body[RECORD_MAX];
 	size_t len;
 
+	if (c->first != NULL)
+		fill_first(&end, c->first);
 	fill_end(&end, c, reason, detail);
 	len = record_pack_close(body, sizeof(body), opened, &end);
 	feed_add(c->w->feed, body, len);
@@ -205,15 +258,21 @@ conn_record_gone(struct conn *c)
 }
 
 void
-conn_record_update(struct conn *c, struct relay_bytes now)
+conn_record_update(struct conn *c)
 {
 	struct record_update u = {
 		.id = c->id,
 		.started_ms = id_ms(&c->id),
-		.counters = { .bytes_up = now.up, .bytes_down = now.down },
 		.duration_us = clock_mono_us() - c->accepted_us,
 	};
 	uint8_t body[RECORD_MAX];
+	uint64_t now;
 
+	fill_counters(c, &u.counters, &u.destinations);
+	now = u.counters.bytes_up + u.counters.bytes_down +
+	    u.counters.packets_up + u.counters.packets_down;
+	if (now == c->reported)
+		return;
+	c->reported = now;
 	feed_add(c->w->feed, body, record_pack_update(body, sizeof(body), &u));
 }

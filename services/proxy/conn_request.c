@@ -16,7 +16,7 @@ static conn_command_fn *const commands[] = {
 	[COMMAND_NONE] = NULL,
 	[COMMAND_CONNECT] = conn_connect,
 	[COMMAND_BIND] = NULL,
-	[COMMAND_UDP] = NULL,
+	[COMMAND_UDP] = conn_udp,
 };
 
 /* ---- names ---- */
@@ -89,6 +89,8 @@ conn_requested(struct conn *c)
 		return conn_refuse(c, CLOSE_command_disabled, NULL, NULL);
 	if (!count_session(c))
 		return conn_refuse(c, CLOSE_limit_user, NULL, NULL);
+	if (h->command == COMMAND_UDP)	/* each destination is judged */
+		return conn_udp(c, NULL);
 	if (h->dest.is_name)
 		return resolve(c);
 	h->resolved[0] = h->dest.addr;

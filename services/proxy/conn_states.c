@@ -116,7 +116,7 @@ request_input(struct conn *c)
 #define TO(s) (1u << CONN_##s)
 /* Where a decision leads, and where a request may lead at once. */
 #define TO_DECIDED (TO(DIAL) | TO(LINGER))
-#define TO_COMMAND (TO(RESOLVE) | TO(ACL_WAIT) | TO_DECIDED)
+#define TO_COMMAND (TO(RESOLVE) | TO(ACL_WAIT) | TO(UDP) | TO_DECIDED)
 
 const struct conn_state_info conn_states[CONN_STATES] = {
 	[CONN_GREETING] = { "greeting", conn_greeting_input, NULL,
@@ -141,6 +141,7 @@ const struct conn_state_info conn_states[CONN_STATES] = {
 	[CONN_DIAL] = { "dial", NULL, conn_dial_answer, NULL, CLOCK_ASKED,
 	    TO(RELAY) | TO(LINGER) },
 	[CONN_RELAY] = { "relay", NULL, NULL, NULL, CLOCK_NONE, 0 },
+	[CONN_UDP] = { "udp", NULL, NULL, NULL, CLOCK_NONE, 0 },
 	[CONN_LINGER] = { "linger", linger_input, NULL, linger_expired,
 	    CLOCK_LINGER, 0 },
 	[CONN_CLOSING] = { "closing", NULL, NULL, NULL, CLOCK_NONE, 0 },
@@ -148,6 +149,6 @@ const struct conn_state_info conn_states[CONN_STATES] = {
 
 const char *const conn_state_names[] = { "greeting", "methods", "auth_read",
 	"auth_wait", "auth_delay", "request", "resolve", "acl_wait", "dial",
-	"relay", "linger", "closing", NULL };
+	"relay", "udp", "linger", "closing", NULL };
 static_assert(ARRAY_LEN(conn_state_names) == CONN_STATES + 1,
     "a name per state");

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/proxy_metrics.h"
 
+#include <assert.h>
+
 #include "audit/close_reason.h"
+#include "proxy/assoc.h"
 #include "proxy/conn.h"
 
 #define LABEL(variable, label, ...)                                         \
@@ -25,6 +28,16 @@ static const char *const result_values[] = { "hit", "miss", "stale", NULL };
 static const struct metric_labels cache_results = {
 	.name = { "cache", "result" },
 	.values = { caches_values, result_values },
+};
+/* As enum udp_result of assoc.h. */
+static const char *const udp_result_values[] = { "relayed", "source", "header",
+	"fragment", "refused", "unresolved", "held_full", "destinations",
+	"limit", "too_large", "unsolicited", "unreachable", "error", NULL };
+static_assert(ARRAY_LEN(udp_result_values) == UDP_RESULTS + 1,
+    "a word for each result");
+static const struct metric_labels udp_results = {
+	.name = { "direction", "result" },
+	.values = { directions_values, udp_result_values },
 };
 static const struct metric_labels connection_states = {
 	.name = { "state" },

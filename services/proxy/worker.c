@@ -73,6 +73,25 @@ publish_stats(struct worker *w)
 }
 
 static void
+publish_udp(struct worker *w)
+{
+	const struct assoc_stats *now = assoc_room_stats(w->assocs);
+	struct assoc_stats *was = &w->published.udp;
+
+	for (unsigned d = 0; d < 2; d++) {
+		for (unsigned r = 0; r < UDP_RESULTS; r++)
+			metrics_add(w->cells, METRIC_proxy_udp_datagrams_total,
+			    d * UDP_RESULTS + r, now->datagrams[d][r] -
+			    was->datagrams[d][r]);
+		metrics_add(w->cells, METRIC_proxy_relayed_bytes_total, d,
+		    now->bytes[d] - was->bytes[d]);
+	}
+	metrics_gauge_set(w->cells, METRIC_proxy_udp_associations, 0,
+	    now->associations);
+	*was = *now;
+}
+
+static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -80,7 +99,9 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	assoc_room_expire(w->assocs);
 	publish_stats(w);
+	publish_udp(w);
 	if (w->index == 0)
 		proxy_look_around(w->proxy);
 	if (now < w->checkpoint_ms)
@@ -143,6 +164,7 @@ worker_new(struct worker **out, struct proxy *p, unsigned index,
     const int *fds, struct err *err)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
+	struct judge judge;
 
 	w->proxy = p;
 	w->cfg = &p->settings->proxy;
@@ -163,6 +185,8 @@ worker_new(struct worker **out, struct proxy *p, unsigned index,
 	}
 	w->gate = gate_new(w->asks, &p->view, w->cfg);
 	w->relays = relay_room_new(w->base, w->cfg);
+	judge = assoc_judge(w->resolver, w->gate, &p->fence);
+	w->assocs = assoc_room_new(w->base, w->cfg, &judge, &p->view);
 	relay_room_meter(w->relays, w->cells,
 	    METRIC_proxy_relayed_bytes_total);
 	w->feed = feed_new(w->base, p->events, p->instance, w->cells);
@@ -193,6 +217,7 @@ obey_reload(struct worker *w, const struct proxy_config *cfg)
 	gate_reload(w->gate, cfg);
 	resolver_reload(w->resolver, cfg);
 	relay_room_reload(w->relays, cfg);
+	assoc_room_reload(w->assocs, cfg);
 }
 
 static void
@@ -205,7 +230,9 @@ obey_drain(struct worker *w)
 static void
 close_late(struct conn *c)
 {
-	conn_close(c, c->relay != NULL ? CLOSE_drained : CLOSE_shutdown);
+	bool ran = c->relay != NULL || c->assoc != NULL;
+
+	conn_close(c, ran ? CLOSE_drained : CLOSE_shutdown);
 }
 
 static void
@@ -308,6 +335,7 @@ worker_free(struct worker **wp)
 	gate_free(&w->gate);
 	resolver_free(&w->resolver);
 	relay_room_free(&w->relays);
+	assoc_room_free(&w->assocs);
 	event_del(&w->mail);
 	event_free(w->tick);
 	mailbox_free(&w->mailbox);

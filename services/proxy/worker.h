@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/mailbox.h"
 #include "base/metrics.h"
+#include "proxy/assoc.h"
 #include "proxy/proxy.h"
 #include "proxy/tally.h"
 
@@ -37,6 +38,7 @@ struct worker {
 	struct gate *gate;
 	struct resolver *resolver;
 	struct relay_room *relays;
+	struct assoc_room *assocs;
 	struct feed *feed;
 	struct metrics_cells *cells;
 
@@ -55,6 +57,7 @@ struct worker {
 	/* What the metrics already have of the rooms' own counters. */
 	struct {
 		uint64_t lease[2][3], evictions[2], dns[5];
+		struct assoc_stats udp;
 	} published;
 };
 
