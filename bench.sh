@@ -1,24 +1,25 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Measures Sallyport beside the floor and its peers, prints one table and writes
-# it to docs/benchmarks.md. As root (each contestant gets a network namespace).
-#   ./bench.sh              all modes, SALLYPORT_BENCH_ROUNDS rounds (3: ten minutes)
-#   ./bench.sh quick        1 short round, nothing written
+# Measures Sallyport beside a floor and its peers and prints tables. As root
+# (each contestant gets a network namespace).
+#   ./bench.sh              everything, a quarter of an hour; the tables go to
+#                           docs/benchmarks.md as well
+#   ./bench.sh quick        1 short round of all but the slow clients
+#   ./bench.sh MODE...      some of: connections trips down up idle latency udp
+#                           slow syscalls
 #   ./bench.sh store        what storing a session costs, in SQLite and PostgreSQL
 #   ./bench.sh ab DIR_A DIR_B [MODE]   two builds of the proxy in turn, and the
 #                           floor; MODE: connections (default) trips down up paced
-# The load generator and the floor are in the yardstick's directory:
-# SALLYPORT_YARDSTICK (default: ../shared/bench).
+# SALLYPORT_BENCH_ROUNDS (5; ab 9) and SALLYPORT_BENCH_SECONDS (2; ab 1) of each
+# turn; SALLYPORT_BUILD: build directory (build); what was measured is kept in
+# its bench-rows.json.
 set -u
 cd "$(dirname "$0")" || exit 1
 top=$PWD
 # shellcheck source=deploy/lib/packages.sh
 . "$top/deploy/lib/packages.sh"
-yardstick=${SALLYPORT_YARDSTICK:-$top/../shared/bench}
 build=${SALLYPORT_BUILD:-$top/build}
-rounds=(--rounds "${SALLYPORT_BENCH_ROUNDS:-3}" --seconds 4)
-write=(--write "$top/docs/benchmarks.md")
 
 # build TARGET...   in $build; the log is shown if it fails
 build() {
@@ -53,51 +54,52 @@ store() {
     replace store "$work/store"
 }
 
-# SALLYPORT_BENCH_ROUNDS (9) of a second each.
-ab() {
+# prepare TARGET...   the tools, and these
+prepare() {
+    [ "$(id -u)" -eq 0 ] || {
+        echo 'bench.sh: must be root, to give each contestant a network namespace' >&2
+        exit 1
+    }
     packages_install bench.sh "${packages_build[@]}" "${packages_bench[@]}" || exit 1
-    build tests/bench/load tests/bench/floor
-    /usr/bin/python3 "$top/tests/bench/ab.py" --rounds "${SALLYPORT_BENCH_ROUNDS:-9}" \
+    build tests/bench/{load,floor,udp_load,udp_floor} "$@"
+}
+
+# ab DIR_A DIR_B [MODE]
+ab() {
+    prepare
+    /usr/bin/python3 "$top/tests/bench/ab.py" \
+        --rounds "${SALLYPORT_BENCH_ROUNDS:-9}" \
+        --seconds "${SALLYPORT_BENCH_SECONDS:-1}" \
         "$build/tests/bench" "$work" "$@"
+}
+
+# compare ROUNDS SECONDS ARGUMENT...
+compare() {
+    local rounds=$1 seconds=$2 daemon targets=(cli/sallyctl)
+    shift 2
+    for daemon in proxy authd acld sessiond apid; do
+        targets+=("services/$daemon/sallyport-$daemon")
+    done
+    prepare "${targets[@]}"
+    /usr/bin/python3 "$top/tests/bench/compare.py" \
+        --rounds "${SALLYPORT_BENCH_ROUNDS:-$rounds}" \
+        --seconds "${SALLYPORT_BENCH_SECONDS:-$seconds}" \
+        --rows "$build/bench-rows.json" \
+        "$build/tests/bench" "$work" "$build" "$@"
 }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 0755 "$work"
 case ${1:-} in
-'') ;;
-store)
-    store
-    exit 0
-    ;;
-ab)
-    ab "${@:2}"
-    exit
-    ;;
-quick)
-    rounds=(--rounds 1 --seconds 2)
-    write=()
-    ;;
--h | --help)
-    sed -n '4,12s/^# \{0,1\}//p' "$0"
-    exit 0
-    ;;
-*)
+'') compare 5 2 --write "$top/docs/benchmarks.md" ;;
+quick) compare 1 1 connections trips down up idle latency udp syscalls ;;
+store) store ;;
+ab) ab "${@:2}" ;;
+-h | --help) sed -n '4,${/^#/!q;s/^# \{0,1\}//p}' "$0" ;;
+-*)
     printf 'bench.sh: unknown argument %s; see --help\n' "$1" >&2
     exit 2
     ;;
+*) compare 5 2 "$@" ;;
 esac
-[ "$(id -u)" -eq 0 ] || {
-    echo 'bench.sh: must be root, to give each contestant a network namespace' >&2
-    exit 1
-}
-[ -f "$yardstick/sockload.c" ] || {
-    echo "bench.sh: no sockload.c in $yardstick; set SALLYPORT_YARDSTICK" >&2
-    exit 1
-}
-packages_install bench.sh "${packages_build[@]}" "${packages_bench[@]}" || exit 1
-gcc -O2 -w -o "$work/sockload" "$yardstick/sockload.c" &&
-    gcc -O2 -w -pthread -o "$work/nullproxy" "$yardstick/nullproxy.c" || exit 1
-build
-SALLYPORT_BUILD=$build /usr/bin/python3 "$top/tests/bench/compare.py" \
-    --work "$work" "${rounds[@]}" "${write[@]}"

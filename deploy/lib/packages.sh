@@ -19,7 +19,7 @@ packages_test=(
 # shellcheck disable=SC2034
 packages_all=(clang clang-tidy cppcheck gcovr libclang-rt-dev)
 # shellcheck disable=SC2034
-packages_bench=(microsocks iproute2 python3)
+packages_bench=(haproxy microsocks iproute2 python3 sqlite3 strace)
 
 # shellcheck disable=SC2034
 packages_containers=(

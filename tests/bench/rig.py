@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a benchmark runs on: a network namespace, targets, contestants, a load."""
-import collections
+"""What a benchmark runs on: a network namespace, targets, a contestant, a load."""
 import json
 import os
 import pathlib
@@ -18,9 +17,11 @@ import usage
 TOP = pathlib.Path(__file__).resolve().parents[2]
 ECHO, SOURCE, SINK = 7000, 7001, 7002
 DESCRIPTORS = 20000
+TARGET = {"down": SOURCE, "up": SINK}
 
-# login: None, (user, password), or "demo.env" for the one run.sh makes.
-Contestant = collections.namedtuple("Contestant", "name port login command environment")
+
+def fail(text):
+    sys.exit(f"bench: {text}")
 
 
 def enter_namespace():
@@ -33,7 +34,8 @@ def enter_namespace():
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
-def wait_for_port(port, process, seconds=20):
+def listens(port, process, seconds=20):
+    """Waits until something listens; False: `process` ended, or it takes too long."""
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
         with socket.socket() as s:
@@ -52,7 +54,7 @@ class Targets:
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE)
         if not self.process.stdout.readline():
-            sys.exit("bench: the targets did not start")
+            fail("the targets did not start")
         return self
 
     def __exit__(self, *_):
@@ -64,43 +66,41 @@ class Targets:
 class Proxy:
     """A contestant that runs. `work` gets its state and its log."""
 
-    def __init__(self, contestant, work, tag=""):
+    def __init__(self, contestant, work):
         self.contestant = contestant
-        self.state = pathlib.Path(work) / f"state-{contestant.name}{tag}"
+        self.state = pathlib.Path(work) / f"state-{contestant.name}-{os.getpid()}"
         self.log = pathlib.Path(work) / f"{contestant.name}.log"
         self.group = usage.Group(contestant.name)
-        suite = contestant.login == "demo.env"
+        self.records = contestant.login == "demo.env"
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 ["sh", "-c", "exec " + contestant.command], stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE if suite else log, stderr=log, preexec_fn=self.group.enter,
+                stdout=subprocess.PIPE if self.records else log, stderr=log, preexec_fn=self.group.enter,
                 env=os.environ | {"SALLYPORT_STATE": str(self.state)} | contestant.environment)
         self.group.leader = self.process.pid
-        ready = self.wait_ready() if suite else wait_for_port(contestant.port, self.process)
-        if not ready:
+        if not (self.is_ready() if self.records else listens(contestant.port, self.process)):
             self.group.end()
-            sys.exit(f"bench: {contestant.name} did not start; the end of its log:\n"
-                     + "".join(self.log.read_text(errors="replace").splitlines(True)[-20:]))
+            fail(f"{contestant.name} did not start; the end of its log:\n"
+                 + "".join(self.log.read_text(errors="replace").splitlines(True)[-20:]))
         self.group.split()
 
-    def wait_ready(self):
-        for line in self.process.stdout:
-            if line == b"ready\n":
-                return True
-        return False
+    def is_ready(self):
+        return any(line == b"ready\n" for line in self.process.stdout)
 
     def login(self):
-        if self.contestant.login != "demo.env":
+        if not self.records:
             return self.contestant.login
-        text = (self.state / "demo.env").read_text()
-        values = dict(shlex.split(line)[0].split("=", 1) for line in text.splitlines() if line)
+        lines = shlex.split((self.state / "demo.env").read_text())
+        values = dict(line.split("=", 1) for line in lines)
         return values["SALLYPORT_USER"], values["SALLYPORT_PASSWORD"]
 
     def rows(self):
         """Ended sessions, counted where they are: in the database."""
+        if not self.records:
+            return None
         out = subprocess.run(
-            ["sqlite3", "-readonly", f"{self.state}/data/sallyport.db", "SELECT count(*) FROM session"],
-            capture_output=True, text=True, check=True)
+            ["sqlite3", "-readonly", "-cmd", ".timeout 5000", f"{self.state}/data/sallyport.db",
+             "SELECT count(*) FROM session"], capture_output=True, text=True, check=True)
         return int(out.stdout)
 
     def stop(self):
@@ -116,28 +116,33 @@ class Proxy:
 
 
 class Load:
-    """One run of tests/bench/load; `result` waits for its end."""
+    """One run of tests/bench/load against a contestant; `result` waits for its
+    end. Options by their letter."""
 
-    def __init__(self, tools, mode, port, login, **options):
-        command = [f"{tools}/load", mode, "-p", str(port)]
-        for name, value in options.items():
-            command += [f"-{name}", str(value)]
+    def __init__(self, tools, contestant, login, mode, **options):
+        target = TARGET.get(mode, ECHO)
+        if contestant.relay:
+            options |= {"p": 0, "t": contestant.port + target - ECHO}
+        else:
+            options |= {"p": contestant.port, "t": target}
         if login:
-            command += ["-u", login[0], "-w", login[1]]
+            options |= {"u": login[0], "w": login[1]}
+        command = [f"{tools}/load", mode] + [part for k, v in options.items() for part in (f"-{k}", str(v))]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def held(self, seconds=60):
-        """hold, slow: how many are there, once all are."""
+        """hold, slow: how many are there, once all have connected."""
         if not select.select([self.process.stdout], [], [], seconds)[0]:
             self.process.kill()
             self.process.wait()
-            sys.exit(f"bench: the load's connections were not all there after {seconds} s")
+            fail(f"the load's connections were not there after {seconds} s")
         return json.loads(self.process.stdout.readline())["held"]
 
     def result(self):
+        """What it printed last, with all failures as `fails`."""
         out = self.process.communicate()[0]
         if self.process.returncode != 0:
-            sys.exit("bench: the load generator failed")
+            fail("the load generator failed")
         found = json.loads(out.splitlines()[-1])
         found["fails"] = sum(found["failed"].values())
         return found

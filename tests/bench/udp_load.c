@@ -7,8 +7,10 @@
  * Opens so many UDP associations (USER "": without a login), each with an echo
  * on loopback as its destination and WINDOW datagrams of SIZE bytes of payload
  * under way (default 8). One that comes back is sent again; what is missing for
- * 100 ms is replaced and counted as lost. Prints one line:
+ * 100 ms is replaced and counted as lost. Prints a line when it begins to
+ * count, for whoever takes the server's CPU time, and one at the end:
  *
+ *   udp begins
  *   udp associations=1 size=64 window=8 seconds=5.0 relayed=123456 lost=0
  *
  * `relayed` is what the server carried while the time was taken, each way
@@ -262,6 +264,8 @@ measure(struct assoc *assocs, uint64_t ms)
 	lost = 0;
 	relayed = returned + atomic_load(&echoed);
 	begin = clock_mono_us();
+	puts("udp begins");
+	fflush(stdout);
 	run_until(loop, b, assocs, clock_mono_ms() + ms);
 	relayed = returned + atomic_load(&echoed) - relayed;
 	printf("udp associations=%u size=%zu window=%u seconds=%.1f "

@@ -98,6 +98,13 @@ class Group:
                 part.mkdir()
             (part / "cgroup.procs").write_text(str(pid))
 
+    def pid_of(self, names):
+        """The one process that has one of these names."""
+        pids = [pid for pid in self.pids() if (stat_of(pid) or [""])[0] in names]
+        if len(pids) != 1:
+            raise LookupError(f"{len(pids)} processes are named {' or '.join(names)}")
+        return pids[0]
+
     def cpu(self):
         """{process name: seconds}; "" is the whole."""
         if self.path:

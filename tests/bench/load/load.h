@@ -11,8 +11,9 @@
  *   slow         clients that never finish: a byte of the handshake each
  *                interval, and from the start when they are cut off
  *
- * hold and slow print {"held": N} once all are there and end with stdin, so
- * that the caller can measure what it pleases meanwhile. One thread.
+ * hold and slow print {"held": N} once each has connected, N being there, and
+ * end with stdin, so that the caller can measure what it pleases meanwhile.
+ * One thread.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H

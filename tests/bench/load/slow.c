@@ -26,6 +26,7 @@ struct slow {
 	struct load_result *r;
 	struct client_conn *conns;
 	unsigned open, next;
+	bool held;		/* each has connected once */
 	uint64_t due_ns;
 };
 
@@ -78,6 +79,10 @@ do_due(struct slow *s, uint64_t now, uint64_t step)
 		else
 			send_byte(s, conn);
 		s->next = (s->next + 1) % s->o->conns;
+		if (s->next == 0 && !s->held) {
+			s->held = true;
+			load_say_held(s->open);
+		}
 	}
 }
 
@@ -113,7 +118,6 @@ load_slow(const struct load_options *o, struct load_result *r)
 	struct epoll_event e = { .events = EPOLLIN };
 	uint64_t begin = client_now_ns(), step;
 	uint64_t end = begin + (uint64_t)(o->seconds * 1e9);
-	bool held = false;
 
 	step = (uint64_t)(o->interval * 1e9 / o->conns);
 	if (s.epoll < 0 ||
@@ -123,13 +127,9 @@ load_slow(const struct load_options *o, struct load_result *r)
 		s.conns[i].fd = -1;
 	s.due_ns = begin;
 	/* The first round is quicker, so that nobody waits for it. */
-	while (turn(&s) && client_now_ns() < end) {
-		do_due(&s, client_now_ns(), held || step < FAST ? step : FAST);
-		if (!held && s.open >= o->conns) {
-			held = true;
-			load_say_held(s.open);
-		}
-	}
+	while (turn(&s) && client_now_ns() < end)
+		do_due(&s, client_now_ns(), s.held || step < FAST ? step
+		    : FAST);
 	r->done = s.open;
 	r->seconds = (double)(client_now_ns() - begin) / 1e9;
 	for (unsigned i = 0; i < o->conns; i++)
