@@ -77,7 +77,7 @@ def main():
     kept = json.loads(args.kept.read_text()) if args.kept else measure(args)
     if args.rows:
         args.rows.write_text(json.dumps(kept))
-    complaints = modes.check_rows(kept["rows"])
+    complaints = list(modes.complaints(kept["rows"]))
     text = tables.report(kept["rows"], contestants.known(args.tools, args.work), kept["provenance"], complaints)
     print(text)
     if args.write:

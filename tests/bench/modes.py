@@ -49,6 +49,7 @@ def say(text):
 
 
 def row(mode, name, i, answer):
+    """The answer of a seat with what it is about."""
     return answer | {"mode": mode, "name": name, "round": i}
 
 
@@ -132,7 +133,11 @@ def run(plan, names):
     return rows
 
 
-def check_rows(rows):
-    """Sentences on figures that do not count: sessions that history lacks."""
-    return [f"{r['name']}, {r['mode']}: {r['rows']} rows in history for {r['done']} sessions"
-            for r in rows if r["mode"] == "connections" and r.get("rows", r["done"]) < r["done"]]
+def complaints(rows):
+    """Sentences on figures that do not count: sessions that history lacks, or
+    too many that failed. Beside slow clients failures are a figure."""
+    for r in rows:
+        if r["mode"] == "connections" and r.get("rows", r["done"]) < r["done"]:
+            yield f"{r['name']}, {r['mode']}: {r['rows']} rows in history for {r['done']} sessions"
+        if r["mode"] != "slow" and r.get("fails", 0) > r.get("done", 0) / 100:
+            yield f"{r['name']}, {r['mode']}: {r['fails']} of {r['fails'] + r['done']} failed"

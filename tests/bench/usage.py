@@ -50,30 +50,21 @@ def stat_of(pid):
         return None
 
 
-def descendants(root, table):
-    """Pids of `root` and all below it; table: {pid: parent's pid}."""
-    children = collections.defaultdict(list)
-    for pid, parent in table.items():
-        children[parent].append(pid)
-    found, look = [], [root] if root in table else []
-    while look:
-        pid = look.pop()
-        found.append(pid)
-        look += children[pid]
-    return found
-
-
 class Group:
-    """The processes of one contestant. `enter` is for preexec_fn, `split` for
-    when all its processes are there, `end` kills what is left of them."""
+    """The processes of one contestant. `enter` is for preexec_fn and makes a
+    session, whose leader's pid goes into `leader`; `split` is for when all its
+    processes are there; `end` kills what is left of them."""
 
     def __init__(self, name):
-        self.root, self.seconds = hierarchy()
-        self.path = self.root / f"sallyport-bench-{os.getpid()}-{name}" if self.root else None
+        root, self.seconds = hierarchy()
+        self.path = root / f"sallyport-bench-{os.getpid()}-{name}" if root else None
         self.parts = {}
         self.leader = None
-        if self.path:
-            self.path.mkdir()
+        try:
+            if self.path:
+                self.path.mkdir()
+        except OSError:     # root in a container, say
+            self.path = None
 
     def enter(self):
         os.setsid()
@@ -85,7 +76,8 @@ class Group:
             paths = [self.path, *self.parts.values()]
             return [int(pid) for path in paths for pid in (path / "cgroup.procs").read_text().split()]
         table = {int(entry): stat_of(entry) for entry in os.listdir("/proc") if entry.isdigit()}
-        return descendants(self.leader, {pid: int(stat[1][1]) for pid, stat in table.items() if stat})
+        # State, parent, group, session; what is dead already is nobody's.
+        return [pid for pid, stat in table.items() if stat and stat[1][3] == str(self.leader) and stat[1][0] != "Z"]
 
     def split(self):
         for pid in self.pids() if self.path else []:
