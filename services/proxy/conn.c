@@ -4,7 +4,7 @@
  * each runs one handler through conn_step, the only writer of c->state. A conn
  * that ends is buried, never freed, while a callback of it may be on the stack.
  */
-#include "proxy/conn.h"
+#include "proxy/conn_impl.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -336,6 +336,7 @@ handshake_free(struct conn *c)
 
 	if (h == NULL)
 		return;
+	conn_bind_cancel(c);
 	c->h = NULL;
 	event_del(&h->readable);
 	evtimer_del(&h->clock);

@@ -16,6 +16,7 @@
 
 #include "audit/close_reason.h"
 #include "proxy/asks.h"
+#include "proxy/bind.h"
 #include "proxy/dial.h"
 #include "proxy/lease.h"
 #include "proxy/relay.h"
@@ -36,6 +37,7 @@ enum conn_state {
 	CONN_RESOLVE,
 	CONN_ACL_WAIT,		/* acld is asked */
 	CONN_DIAL,
+	CONN_BIND_WAIT,		/* a port is open, its peer has yet to come */
 	CONN_RELAY,
 	CONN_UDP,		/* an association runs */
 	CONN_LINGER,		/* refused: flush, shut, drain */
@@ -91,6 +93,10 @@ struct handshake {
 	struct permit permit;
 	struct dial *dial;
 	enum dial_result dial_result;
+	struct bind *bind;
+	struct endpoint peer;		/* who came to it */
+	struct event changes;		/* of a client whose input is full */
+	bool watching_changes;
 	struct stream target;
 };
 
@@ -167,6 +173,8 @@ bool conn_start_assoc(struct conn *c, int fd) MUST_CHECK;
 
 /* Makes and keeps the OPEN record. */
 void conn_record_open(struct conn *c, const struct decision *d);
+/* The CLOSE will name this peer, who has come, not the one asked for. */
+void conn_record_peer(struct conn *c, const struct endpoint *peer);
 /* REJECT, or CLOSE where there was an OPEN. `d` and `detail` may be NULL. */
 void conn_record_end(struct conn *c, enum close_reason reason,
     const struct decision *d, const char *detail);

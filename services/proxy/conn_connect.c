@@ -25,11 +25,11 @@ on_dialled(void *arg, enum dial_result result, int fd,
 	conn_step(c, conn_dial_answer);
 }
 
-enum conn_state
-conn_connect(struct conn *c, const struct decision *d)
+void
+conn_permit(struct conn *c, const struct decision *d)
 {
-	struct handshake *h = c->h;
-	struct permit *p = &h->permit;
+	const struct handshake *h = c->h;
+	struct permit *p = &c->h->permit;
 
 	p->n = d->n_permitted;
 	p->port = h->dest.port;
@@ -37,9 +37,17 @@ conn_connect(struct conn *c, const struct decision *d)
 		p->addrs[i] = h->resolved[d->permitted[i]];
 		p->internal_ok[i] = d->internal_ok[i];
 	}
+}
+
+enum conn_state
+conn_connect(struct conn *c, const struct decision *d)
+{
+	struct handshake *h = c->h;
+
+	conn_permit(c, d);
 	conn_record_open(c, d);
-	h->dial = dial_start(c->w->base, c->w->cfg, &c->w->proxy->fence, p,
-	    on_dialled, c);
+	h->dial = dial_start(c->w->base, c->w->cfg, &c->w->proxy->fence,
+	    &h->permit, on_dialled, c);
 	if (h->dial == NULL)
 		return conn_refuse(c, CLOSE_out_of_resources, NULL, NULL);
 	return CONN_DIAL;

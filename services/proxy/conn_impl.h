@@ -50,6 +50,8 @@ enum conn_state conn_refuse(struct conn *c, enum close_reason reason,
 /* Success in the carrier's words; `bound` as the option masks it. false: the
  * client is gone. */
 bool conn_reply(struct conn *c, const struct endpoint *bound) MUST_CHECK;
+/* The same, never masked: the client is to act on it. */
+bool conn_tell(struct conn *c, const struct endpoint *bound) MUST_CHECK;
 
 /* ---- conn_greeting.c ---- */
 conn_handler_fn conn_greeting_input;
@@ -79,9 +81,13 @@ conn_handler_fn conn_resolve_answer, conn_policy_answer;
 /* ---- commands; `d` allows it, borrowed ---- */
 typedef enum conn_state conn_command_fn(struct conn *c,
     const struct decision *d);
-conn_command_fn conn_connect;
+conn_command_fn conn_connect, conn_bind;
 conn_command_fn conn_udp;	/* `d` is NULL: nothing was asked yet */
-conn_handler_fn conn_dial_answer;
+/* What `d` permits of h->resolved, into h->permit. */
+void conn_permit(struct conn *c, const struct decision *d);
+conn_handler_fn conn_dial_answer, conn_bind_input, conn_bind_answer;
+/* Closes the port, if one is open. */
+void conn_bind_cancel(struct conn *c);
 /* The reply of success was sent: counts the session, and what it took. */
 void conn_set_up(struct conn *c);
 /* Replies with `bound` and gives both streams to the relay. */

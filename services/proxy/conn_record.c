@@ -108,6 +108,27 @@ conn_record_open(struct conn *c, const struct decision *d)
 	c->opened_len = (uint16_t)len;
 }
 
+/* The body kept for the CLOSE is made anew; the OPEN has been sent. */
+void
+conn_record_peer(struct conn *c, const struct endpoint *peer)
+{
+	uint8_t body[RECORD_MAX];
+	struct record r;
+	size_t len;
+
+	ASSERT(record_unpack(&r, (struct str){ (char *)c->opened,
+	    c->opened_len }) == RECORD_OK);
+	r.session.has_dest_ip = true;
+	r.session.dest_ip = peer->addr;
+	r.session.dest_port = peer->port;
+	len = record_pack_session(body, sizeof(body), RECORD_OPEN, &r.session);
+	record_fini(&r);
+	free(c->opened);
+	c->opened = xmalloc(len);
+	memcpy(c->opened, body, len);
+	c->opened_len = (uint16_t)len;
+}
+
 static void
 fill_counters(const struct conn *c, struct record_counters *out,
     uint32_t *destinations)

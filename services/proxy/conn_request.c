@@ -15,7 +15,7 @@ static enum conn_state ask_policy(struct conn *c, bool own_source);
 static conn_command_fn *const commands[] = {
 	[COMMAND_NONE] = NULL,
 	[COMMAND_CONNECT] = conn_connect,
-	[COMMAND_BIND] = NULL,
+	[COMMAND_BIND] = conn_bind,
 	[COMMAND_UDP] = conn_udp,
 };
 

@@ -75,10 +75,15 @@ conn_refuse(struct conn *c, enum close_reason reason, const struct decision *d,
 bool
 conn_reply(struct conn *c, const struct endpoint *bound)
 {
+	return conn_tell(c, c->w->cfg->mask_bound_address ? NULL : bound);
+}
+
+bool
+conn_tell(struct conn *c, const struct endpoint *bound)
+{
 	struct reply reply;
 
-	reply_success(&reply, c->carrier,
-	    c->w->cfg->mask_bound_address ? NULL : bound);
+	reply_success(&reply, c->carrier, bound);
 	if (!conn_send(c, reply.bytes, reply.len))
 		return false;
 	c->reply_code = reply.code;
@@ -115,7 +120,7 @@ request_input(struct conn *c)
 
 #define TO(s) (1u << CONN_##s)
 /* Where a decision leads, and where a request may lead at once. */
-#define TO_DECIDED (TO(DIAL) | TO(LINGER))
+#define TO_DECIDED (TO(DIAL) | TO(BIND_WAIT) | TO(LINGER))
 #define TO_COMMAND (TO(RESOLVE) | TO(ACL_WAIT) | TO(UDP) | TO_DECIDED)
 
 const struct conn_state_info conn_states[CONN_STATES] = {
@@ -140,6 +145,8 @@ const struct conn_state_info conn_states[CONN_STATES] = {
 	    CLOCK_ASKED, TO_DECIDED },
 	[CONN_DIAL] = { "dial", NULL, conn_dial_answer, NULL, CLOCK_ASKED,
 	    TO(RELAY) | TO(LINGER) },
+	[CONN_BIND_WAIT] = { "bind_wait", conn_bind_input, conn_bind_answer,
+	    NULL, CLOCK_ASKED, TO(RELAY) | TO(LINGER) },
 	[CONN_RELAY] = { "relay", NULL, NULL, NULL, CLOCK_NONE, 0 },
 	[CONN_UDP] = { "udp", NULL, NULL, NULL, CLOCK_NONE, 0 },
 	[CONN_LINGER] = { "linger", linger_input, NULL, linger_expired,
@@ -149,6 +156,6 @@ const struct conn_state_info conn_states[CONN_STATES] = {
 
 const char *const conn_state_names[] = { "greeting", "methods", "auth_read",
 	"auth_wait", "auth_delay", "request", "resolve", "acl_wait", "dial",
-	"relay", "udp", "linger", "closing", NULL };
+	"bind_wait", "relay", "udp", "linger", "closing", NULL };
 static_assert(ARRAY_LEN(conn_state_names) == CONN_STATES + 1,
     "a name per state");

@@ -12,21 +12,7 @@
 #include "base/log.h"
 #include "net/sock.h"
 #include "proxy/ports.h"
-#include "proxy/reply.h"
 #include "proxy/worker.h"
-
-/* A client sends to exactly what it was told: BND is never masked (case 61). */
-static bool
-tell(struct conn *c, const struct endpoint *bound)
-{
-	struct reply reply;
-
-	reply_success(&reply, c->carrier, bound);
-	if (!conn_send(c, reply.bytes, reply.len))
-		return false;
-	c->reply_code = reply.code;
-	return true;
-}
 
 /* At the address that the client is connected to, which therefore reaches
  * us. -1 with err. */
@@ -66,7 +52,8 @@ conn_udp(struct conn *c, const struct decision *d)
 	if (fd < 0)
 		return conn_refuse(c, CLOSE_udp_bind_failed, NULL, err.text);
 	conn_record_open(c, NULL);
-	if (!tell(c, &bound)) {
+	/* A client sends to exactly what it was told (case 61). */
+	if (!conn_tell(c, &bound)) {
 		close(fd);
 		return conn_gone(c);
 	}

@@ -19,6 +19,7 @@ LABEL(connection_results, "result", "accepted", "limit_global",
 LABEL(auth_results, "result", "success", "failure", "busy", "silent");
 LABEL(oddities, "what", "version", "login", "request", "rsv");
 LABEL(directions, "direction", "sent", "received");
+LABEL(bind_peers, "result", "admitted", "wrong_peer", "refused", "too_late");
 LABEL(dns_results, "result", "ok", "not_found", "timeout", "failed", "busy");
 LABEL(batch_results, "result", "sent", "no_peer", "failed");
 LABEL(bus_sockets, "socket", "auth", "decide", "policy", "events");

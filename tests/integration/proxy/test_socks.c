@@ -511,7 +511,7 @@ test_bad_requests(void **state)
 {
 	struct rig *r = *state;
 
-	rig_start(r, NULL);
+	rig_start(r, (const char *[]){ "proxy.commands=connect", NULL });
 	for (size_t i = 0; i < ARRAY_LEN(bad_requests); i++) {
 		const struct record_session *s;
 		int fd = rig_connect(r, NULL);
