@@ -18,6 +18,7 @@
 #include "proxy/asks.h"
 #include "proxy/bind.h"
 #include "proxy/dial.h"
+#include "proxy/http_connect.h"
 #include "proxy/lease.h"
 #include "proxy/relay.h"
 #include "proxy/resolve.h"
@@ -76,6 +77,8 @@ struct handshake {
 	uint8_t offered_len;
 	uint8_t claimed_len;
 	char claimed[255];	/* SOCKS4's user id: a remark in the record */
+	struct http_connect http;	/* the head that is being read */
+	uint8_t http_challenges, http_wrong;	/* 407 said; logins refused */
 	uint8_t password_len;
 	char password[255];	/* until it was answered; then wiped */
 	struct dest dest;	/* port 0: no request was read */

@@ -11,9 +11,9 @@
 const struct carrier *const conn_carriers[] = {
 	[CARRIER_NONE] = NULL,
 	[CARRIER_SOCKS5] = &conn_socks5,
-	[CARRIER_SOCKS4] = NULL,
-	[CARRIER_SOCKS4A] = NULL,
-	[CARRIER_HTTP] = NULL,
+	[CARRIER_SOCKS4] = &conn_socks4,
+	[CARRIER_SOCKS4A] = &conn_socks4,
+	[CARRIER_HTTP] = &conn_http,
 };
 
 static enum record_carrier

@@ -27,7 +27,7 @@ struct carrier {
 };
 /* By enum record_carrier; NULL: this release does not speak it. */
 extern const struct carrier *const conn_carriers[];
-extern const struct carrier conn_socks5;
+extern const struct carrier conn_socks5, conn_socks4, conn_http;
 
 /* ---- conn_states.c ---- */
 
@@ -47,6 +47,10 @@ enum conn_state conn_linger(struct conn *c);
  * `detail` may be NULL. */
 enum conn_state conn_refuse(struct conn *c, enum close_reason reason,
     const struct decision *d, const char *detail);
+/* The same in these words. */
+struct reply;
+enum conn_state conn_refuse_as(struct conn *c, const struct reply *reply,
+    enum close_reason reason, const struct decision *d, const char *detail);
 /* Success in the carrier's words; `bound` as the option masks it. false: the
  * client is gone. */
 bool conn_reply(struct conn *c, const struct endpoint *bound) MUST_CHECK;
@@ -63,8 +67,9 @@ conn_handler_fn conn_socks5_greeting, conn_socks5_login;
 
 /* Nobody has to log in: who comes is proxy.anonymous_user. */
 void conn_login_nobody(struct conn *c);
-/* May a client come without a login? */
+/* May a client come without a login? With a name and a password? */
 bool conn_login_is_optional(const struct conn *c);
+bool conn_login_is_possible(const struct conn *c);
 /* Keeps what was offered; both at most 255 bytes. */
 void conn_login_offer(struct conn *c, struct str user, struct str password);
 /* Asks who that is; ends in the carrier's welcome or reject. */
@@ -76,6 +81,10 @@ conn_handler_fn conn_login_answer, conn_login_delayed;
 /* h->dest and h->command are set, their bytes consumed: limits, resolve,
  * policy, and the command. */
 enum conn_state conn_requested(struct conn *c);
+/* The request is malformed: counts it, keeps the host as it was sent for the
+ * record, and gives the reason to refuse it with, whose name a codec knows. */
+enum close_reason conn_malformed(struct conn *c, const char *why,
+    struct str raw_host);
 conn_handler_fn conn_resolve_answer, conn_policy_answer;
 
 /* ---- commands; `d` allows it, borrowed ---- */

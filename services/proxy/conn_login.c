@@ -14,12 +14,24 @@
 
 static enum conn_state ask(struct conn *c, bool own_source);
 
-bool
-conn_login_is_optional(const struct conn *c)
+static bool
+is_listed(const struct conn *c, enum socks5_method method)
 {
 	const struct proxy *p = c->w->proxy;
 
-	return memchr(p->methods, SOCKS5_METHOD_NONE, p->n_methods) != NULL;
+	return memchr(p->methods, (int)method, p->n_methods) != NULL;
+}
+
+bool
+conn_login_is_optional(const struct conn *c)
+{
+	return is_listed(c, SOCKS5_METHOD_NONE);
+}
+
+bool
+conn_login_is_possible(const struct conn *c)
+{
+	return is_listed(c, SOCKS5_METHOD_USERPASS);
 }
 
 void

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proxy/gate.h"
+#include "proxy/proxy_metrics.h"
 #include "proxy/worker.h"
 
 static enum conn_state ask_policy(struct conn *c, bool own_source);
@@ -96,6 +97,26 @@ conn_requested(struct conn *c)
 	h->resolved[0] = h->dest.addr;
 	h->n_resolved = 1;
 	return ask_policy(c, false);
+}
+
+enum close_reason
+conn_malformed(struct conn *c, const char *why, struct str raw_host)
+{
+	struct handshake *h = c->h;
+	size_t most = sizeof(h->raw_host) - 1;
+	enum close_reason r = CLOSE_NONE + 1;
+
+	conn_asked(c);
+	conn_oddity(c, ODDITY_REQUEST);
+	h->raw_host_len =
+	    (uint8_t)(raw_host.len < most ? raw_host.len : most);
+	if (raw_host.len > 0)
+		memcpy(h->raw_host, raw_host.ptr, h->raw_host_len);
+	while (strcmp(close_reason_name(r), why) != 0) {
+		r++;
+		ASSERT(r < CLOSE_REASONS);
+	}
+	return r;
 }
 
 /* ---- policy ---- */

@@ -4,8 +4,6 @@
  */
 #include "proxy/conn_impl.h"
 
-#include <string.h>
-
 #include "proxy/proxy_metrics.h"
 #include "proxy/worker.h"
 
@@ -92,19 +90,12 @@ login_reject(struct conn *c, enum close_reason reason)
 static enum conn_state
 request_bad(struct conn *c, const struct socks5_request *request)
 {
-	struct handshake *h = c->h;
-	size_t len = request->raw_host.len;
+	enum close_reason reason =
+	    conn_malformed(c, request->why, request->raw_host);
 
-	conn_oddity(c, ODDITY_REQUEST);
 	if (request->answer == SOCKS5_SILENT)
-		return conn_hang_up(c, CLOSE_invalid_request);
-	h->raw_host_len = (uint8_t)(len < 255 ? len : 255);
-	if (len > 0)
-		memcpy(h->raw_host, request->raw_host.ptr, h->raw_host_len);
-	for (enum close_reason r = CLOSE_NONE + 1; r < CLOSE_REASONS; r++)
-		if (strcmp(close_reason_name(r), request->why) == 0)
-			return conn_refuse(c, r, NULL, NULL);
-	return conn_refuse(c, CLOSE_invalid_request, NULL, NULL);
+		return conn_hang_up(c, reason);
+	return conn_refuse(c, reason, NULL, NULL);
 }
 
 static enum conn_state
@@ -118,7 +109,6 @@ request_input(struct conn *c)
 	case PARSE_MORE:
 		return conn_more(c);
 	case PARSE_BAD:
-		conn_asked(c);
 		return request_bad(c, &request);
 	case PARSE_DONE:
 		break;

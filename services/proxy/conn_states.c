@@ -59,17 +59,24 @@ conn_linger(struct conn *c)
 
 /* The record first, then the reply (Rule W of audit.md section 5). */
 enum conn_state
+conn_refuse_as(struct conn *c, const struct reply *reply,
+    enum close_reason reason, const struct decision *d, const char *detail)
+{
+	c->reply_code = reply->code;
+	conn_record_end(c, reason, d, detail);
+	if (!conn_send(c, reply->bytes, reply->len))
+		return CONN_CLOSING;
+	return conn_linger(c);
+}
+
+enum conn_state
 conn_refuse(struct conn *c, enum close_reason reason, const struct decision *d,
     const char *detail)
 {
 	struct reply reply;
 
-	reply_refusal(&reply, c->carrier, reason);
-	c->reply_code = reply.code;
-	conn_record_end(c, reason, d, detail);
-	if (!conn_send(c, reply.bytes, reply.len))
-		return CONN_CLOSING;
-	return conn_linger(c);
+	reply_refusal(&reply, c->carrier, reason, &c->id);
+	return conn_refuse_as(c, &reply, reason, d, detail);
 }
 
 bool

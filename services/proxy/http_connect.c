@@ -13,6 +13,7 @@ bad(struct http_found *out, uint16_t status, const char *detail)
 	out->status = status;
 	out->why = "invalid_request";
 	out->detail = detail;
+	out->raw_host = (struct str){ NULL, 0 };
 	return HTTP_BAD;
 }
 
@@ -254,7 +255,8 @@ take_field(struct http_connect *p, struct str line, bool cut,
 	struct str value = line, name = cut_at(&value, ':');
 
 	p->state = cut ? SKIP : FIELDS;
-	if (line.len == 0)
+	p->ended = line.len == 0;
+	if (p->ended)
 		return HTTP_DONE;
 	if (is_blank(line.ptr[0]))
 		return bad(out, 400, "a header line is folded");

@@ -36,6 +36,7 @@ struct http_connect {
 	uint8_t state;		/* the parser's own */
 	uint8_t login;		/* enum http_login */
 	bool has_host;
+	bool ended;		/* HTTP_DONE was said */
 	bool close;		/* the client sends no other head after it */
 };
 
@@ -54,7 +55,7 @@ struct http_found {
 	uint16_t status;	/* 400, 405, 431 or 505 */
 	const char *why;	/* a name of close_reasons.def */
 	const char *detail;	/* what was wrong, for people */
-	struct str raw_host;	/* as sent, where it was refused; borrowed */
+	struct str raw_host;	/* as sent, if that was it; borrowed */
 };
 
 /*

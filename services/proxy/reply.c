@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/reply.h"
 
-#include <string.h>
+#include "base/check.h"
+#include "proxy/http_connect.h"
+#include "proxy/socks4.h"
 
 /* Reasons that are not here end a session that was answered already. */
 static const struct reply_words words[CLOSE_REASONS] = {
@@ -47,6 +49,7 @@ static const struct reply_words words[CLOSE_REASONS] = {
 	[CLOSE_auth_failed] = { SOCKS5_GENERAL, 407, "http_request_denied" },
 	[CLOSE_auth_throttled] = { SOCKS5_GENERAL, 407,
 		"http_request_denied" },
+	[CLOSE_no_method] = { SOCKS5_GENERAL, 407, "http_request_denied" },
 	[CLOSE_source_refused] = { SOCKS5_NOT_ALLOWED, 403,
 		"http_request_denied" },
 	[CLOSE_command_disabled] = { SOCKS5_COMMAND_UNSUPPORTED, 403,
@@ -81,6 +84,8 @@ reply_words(enum close_reason reason)
 	return words[reason].error != NULL ? &words[reason] : &internal;
 }
 
+/* ---- in the words of each carrier ---- */
+
 static void
 socks5_words(struct reply *out, enum socks5_reply code,
     const struct endpoint *bound)
@@ -89,18 +94,78 @@ socks5_words(struct reply *out, enum socks5_reply code,
 	out->len = (uint16_t)socks5_reply((uint8_t *)out->bytes, code, bound);
 }
 
+static void
+socks4_words(struct reply *out, enum socks4_reply code,
+    const struct endpoint *bound)
+{
+	out->code = (uint16_t)code;
+	out->len = SOCKS4_REPLY_SIZE;
+	socks4_reply((uint8_t *)out->bytes, code, bound);
+}
+
+static void
+http_words(struct reply *out, const struct http_answer *a)
+{
+	out->code = a->status;
+	out->len = (uint16_t)http_connect_answer(out->bytes, a);
+}
+
 void
 reply_success(struct reply *out, enum record_carrier carrier,
     const struct endpoint *bound)
 {
-	(void)carrier;
-	socks5_words(out, SOCKS5_OK, bound);
+	switch (carrier) {
+	case CARRIER_HTTP:
+		http_words(out, &(struct http_answer){ .status = 200 });
+		break;
+	case CARRIER_SOCKS4:
+	case CARRIER_SOCKS4A:
+		socks4_words(out, SOCKS4_GRANTED, bound);
+		break;
+	case CARRIER_SOCKS5:
+	case CARRIER_NONE:
+		socks5_words(out, SOCKS5_OK, bound);
+		break;
+	}
+}
+
+void
+reply_http(struct reply *out, uint16_t status, enum close_reason reason,
+    const struct id *session, const char *detail, bool keep)
+{
+	struct http_answer a = {
+		.status = status, .error = reply_words(reason)->error,
+		.keep = keep,
+	};
+	char id[ID_TEXT_SIZE], details[200];
+	struct text t = text_on(details, sizeof(details));
+
+	id_format(id, session);
+	text_fmt(&t, "%s", close_reason_name(reason));
+	if (detail != NULL)
+		text_fmt(&t, ": %s", detail);
+	text_fmt(&t, "; session %s", id);
+	a.details = details;
+	http_words(out, &a);
 }
 
 void
 reply_refusal(struct reply *out, enum record_carrier carrier,
-    enum close_reason reason)
+    enum close_reason reason, const struct id *session)
 {
-	(void)carrier;
-	socks5_words(out, reply_words(reason)->socks5, NULL);
+	const struct reply_words *w = reply_words(reason);
+
+	switch (carrier) {
+	case CARRIER_HTTP:
+		reply_http(out, w->http, reason, session, NULL, false);
+		break;
+	case CARRIER_SOCKS4:
+	case CARRIER_SOCKS4A:
+		socks4_words(out, SOCKS4_REFUSED, NULL);
+		break;
+	case CARRIER_SOCKS5:
+	case CARRIER_NONE:
+		socks5_words(out, w->socks5, NULL);
+		break;
+	}
 }

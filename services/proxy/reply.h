@@ -36,7 +36,12 @@ struct reply {
 /* `bound`: what the carrier shows as BND; NULL: nothing, as 0.0.0.0:0. */
 void reply_success(struct reply *out, enum record_carrier carrier,
     const struct endpoint *bound);
+/* `session`: its id, which HTTP carries as well. */
 void reply_refusal(struct reply *out, enum record_carrier carrier,
-    enum close_reason reason);
+    enum close_reason reason, const struct id *session);
+/* Of HTTP, where the reason alone does not tell the status: `detail`, at most
+ * 80 bytes, is for people, or NULL; `keep`: the client may try again. */
+void reply_http(struct reply *out, uint16_t status, enum close_reason reason,
+    const struct id *session, const char *detail, bool keep);
 
 #endif

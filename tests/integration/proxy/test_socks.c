@@ -584,9 +584,10 @@ test_bad_handshakes(void **state)
 		HAND("\5\1\2\1\1a\5right\4\1\0\1", "\5\2\1\0",
 		    "invalid_request"),
 	};
+	static const char *const set[] = { "proxy.carriers=socks5", NULL };
 	struct rig *r = *state;
 
-	rig_start(r, NULL);
+	rig_start(r, set);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct record_session *s;
 		int fd = rig_connect(r, NULL);

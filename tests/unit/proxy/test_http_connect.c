@@ -62,6 +62,9 @@ say(struct outcome *o, enum http_step step, const struct http_connect *p,
 	case HTTP_BAD:
 		assert_non_null(f->detail);
 		text_fmt(&o->text, "%u %s", (unsigned)f->status, f->why);
+		if (f->raw_host.len > 0)
+			text_str(&o->text, STR(" of "));
+		text_str(&o->text, f->raw_host);
 		return true;
 	}
 	fail_msg("step %d", step);
@@ -75,11 +78,12 @@ static void
 run(struct outcome *o, struct str all, split_fn *next, size_t arg)
 {
 	struct http_connect p = { .taken = 0 };
-	struct http_found found;
+	struct http_found found;	/* with what the stack held */
 	char in[HTTP_LINE_MAX];
 	size_t have = 0, at = 0, used;
 	enum http_step step;
 
+	memset(&found, 0xee, sizeof(found));
 	o->text = text_on(o->words, sizeof(o->words));
 	o->used = 0;
 	for (;;) {
@@ -181,7 +185,7 @@ struct head_case {
 #define DONE "a.b:443, done"
 #define BAD_AT "a.b:443, 400 invalid_request"
 #define BAD "400 invalid_request"
-#define BAD_NAME "400 invalid_name"
+#define BAD_NAME "400 invalid_name of "
 #define AUTH "Proxy-Authorization: "
 
 static const struct head_case heads[] = {
@@ -205,18 +209,18 @@ static const struct head_case heads[] = {
 	{ "port of letters", TO("a.b:https"), BAD },
 	{ "empty host", TO(":443"), BAD },
 	{ "empty target", HEAD("CONNECT  HTTP/1.1\r\n\r\n"), BAD },
-	{ "IPv6 without brackets", TO("::1:443"), BAD_NAME },
-	{ "IPv4 in brackets", TO("[1.2.3.4]:443"), BAD_NAME },
-	{ "name in brackets", TO("[a.b]:443"), BAD_NAME },
-	{ "empty brackets", TO("[]:443"), BAD_NAME },
-	{ "half a bracket", TO("[::1:443"), BAD_NAME },
-	{ "zone", TO("[fe80::1%25eth0]:443"), BAD_NAME },
-	{ "case 28: a number", TO("2130706433:80"), BAD_NAME },
-	{ "case 28: short", TO("127.1:80"), BAD_NAME },
-	{ "case 29: two dots", TO("a..:80"), BAD_NAME },
-	{ "case 30: UTF-8", TO("\xc3\xbc.b:443"), BAD_NAME },
-	{ "user before the host", TO("bob@a.b:443"), BAD_NAME },
-	{ "a whole URI", TO("http://a.b:443"), BAD_NAME },
+	{ "IPv6 without brackets", TO("::1:443"), BAD_NAME "::1" },
+	{ "IPv4 in brackets", TO("[1.2.3.4]:443"), BAD_NAME "[1.2.3.4]" },
+	{ "name in brackets", TO("[a.b]:443"), BAD_NAME "[a.b]" },
+	{ "empty brackets", TO("[]:443"), BAD_NAME "[]" },
+	{ "half a bracket", TO("[::1:443"), BAD_NAME "[::1" },
+	{ "zone", TO("[fe80::1%25eth0]:443"), BAD_NAME "[fe80::1%25eth0]" },
+	{ "case 28: a number", TO("2130706433:80"), BAD_NAME "2130706433" },
+	{ "case 28: short", TO("127.1:80"), BAD_NAME "127.1" },
+	{ "case 29: two dots", TO("a..:80"), BAD_NAME "a.." },
+	{ "case 30: UTF-8", TO("\xc3\xbc.b:443"), BAD_NAME "\xc3\xbc.b" },
+	{ "user before the host", TO("bob@a.b:443"), BAD_NAME "bob@a.b" },
+	{ "a whole URI", TO("http://a.b:443"), BAD_NAME "http://a.b" },
 	{ "and with a path", TO("https://a.b/"), BAD },
 
 	{ "GET", HEAD("GET / HTTP/1.1\r\n\r\n"), "405 command_unknown" },
