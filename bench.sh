@@ -73,7 +73,7 @@ ab() {
         "$build/tests/bench" "$work" "$@"
 }
 
-# compare ROUNDS SECONDS ARGUMENT...
+# compare ROUNDS SECONDS [MODE or option]...
 compare() {
     local rounds=$1 seconds=$2 daemon targets=(cli/sallyctl)
     shift 2
@@ -84,8 +84,7 @@ compare() {
     /usr/bin/python3 "$top/tests/bench/compare.py" \
         --rounds "${SALLYPORT_BENCH_ROUNDS:-$rounds}" \
         --seconds "${SALLYPORT_BENCH_SECONDS:-$seconds}" \
-        --rows "$build/bench-rows.json" \
-        "$build/tests/bench" "$work" "$build" "$@"
+        --rows "$build/bench-rows.json" "$build/tests/bench" "$work" "$build" "$@"
 }
 
 work=$(mktemp -d)
@@ -93,7 +92,7 @@ trap 'rm -rf "$work"' EXIT
 chmod 0755 "$work"
 case ${1:-} in
 '') compare 5 2 --write "$top/docs/benchmarks.md" ;;
-quick) compare 1 1 connections trips down up idle latency udp syscalls ;;
+quick) compare 1 1 --settle 1 connections trips down up idle latency udp syscalls ;;
 store) store ;;
 ab) ab "${@:2}" ;;
 -h | --help) sed -n '4,${/^#/!q;s/^# \{0,1\}//p}' "$0" ;;

@@ -6,7 +6,7 @@ usage: compare.py [--rounds N] [--seconds S] [--write PAGE] [--rows FILE] TOOLS 
        compare.py [--write PAGE] --from FILE
 
 Each contestant runs in a network namespace of its own with nothing but lo; its
-CPU is that of all its processes, also of the two seconds after the load. FILE
+CPU is that of all its processes, also of some seconds after the load. FILE
 keeps what was measured, from which the tables can be printed again.
 """
 import argparse
@@ -53,7 +53,7 @@ def measure(args):
     sentence = provenance(args)
     contestants.freeze(args.work / "build", args.build)
     who = contestants.present(args.tools, args.work)
-    plan = modes.Plan(who, args.tools, args.work, args.rounds, args.seconds)
+    plan = modes.Plan(who, args.tools, args.work, args.rounds, args.seconds, args.settle)
     rows = modes.run(plan, args.modes or list(modes.MODES))
     return {"provenance": sentence, "rows": rows}
 
@@ -62,6 +62,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--settle", type=float, default=2, help="seconds after each load that count as well")
     parser.add_argument("--write", type=pathlib.Path, help="page to put the tables into")
     parser.add_argument("--rows", type=pathlib.Path, help="file to keep the measured in")
     parser.add_argument("--from", type=pathlib.Path, dest="kept", help="measure nothing, read such a file")

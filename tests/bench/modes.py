@@ -28,7 +28,7 @@ UDP = [(size, associations) for size in (64, 1200) for associations in (1, 200)]
 class Plan:
     """How long and how often; `seats(names)` starts contestants."""
 
-    def __init__(self, who, tools, work, rounds, seconds, settle=2.0):
+    def __init__(self, who, tools, work, rounds, seconds, settle):
         self.who, self.tools, self.work = who, tools, work
         self.rounds, self.seconds, self.settle = rounds, seconds, settle
 
