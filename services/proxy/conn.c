@@ -137,12 +137,16 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
 	struct handshake *h = c->h;
-	conn_handler_fn *input = conn_states[c->state].input;
+	conn_handler_fn *input;
 	ssize_t n;
 
 	(void)fd;
-	(void)what;
+	if (c->relay != NULL) {
+		relay_ready(c->relay, what);
+		return;
+	}
 	ASSERT(c->magic == CONN_MAGIC && h != NULL);
+	input = conn_states[c->state].input;
 	n = stream_read(&c->client, h->in + h->in_len,
 	    sizeof(h->in) - h->in_len);
 	if (n < 0) {
@@ -178,9 +182,9 @@ conn_watch(struct conn *c)
 		return;
 	h->watching = want;
 	if (want)
-		event_add(&h->readable, NULL);
+		event_add(&c->readable, NULL);
 	else
-		event_del(&h->readable);
+		event_del(&c->readable);
 }
 
 void
@@ -266,13 +270,13 @@ conn_begin(struct conn *c, struct listener *l, int fd,
 	gauge(c, CONN_GREETING, 1);
 
 	list_init(&h->waiter.link);
-	event_assign(&h->readable, w->base, fd, EV_READ | EV_PERSIST,
+	event_assign(&c->readable, w->base, fd, EV_READ | EV_PERSIST,
 	    on_readable, c);
 	evtimer_assign(&h->clock, w->base, on_clock, c);
 	h->due_ms = c->accepted_us / 1000 + w->cfg->timeouts_handshake;
 	evtimer_add(&h->clock, w->handshake_time);
 	h->watching = true;
-	event_add(&h->readable, NULL);
+	event_add(&c->readable, NULL);
 }
 
 void
@@ -338,7 +342,8 @@ handshake_free(struct conn *c)
 		return;
 	conn_bind_cancel(c);
 	c->h = NULL;
-	event_del(&h->readable);
+	if (c->relay == NULL)
+		event_del(&c->readable);
 	evtimer_del(&h->clock);
 	lease_cancel(&h->waiter);
 	resolve_cancel(&h->query);
@@ -353,12 +358,16 @@ bool
 conn_start_relay(struct conn *c)
 {
 	struct handshake *h = c->h;
+	struct relay_start start = {
+		.client = c->client,
+		.client_event = &c->readable,
+		.target = h->target,
+		.early = { (const char *)h->in, h->in_len },
+		.done = on_relay_end,
+		.arg = c,
+	};
 
-	/* Two watchers of one descriptor in one turn would cost a call. */
-	event_del(&h->readable);
-	h->watching = false;
-	c->relay = relay_new(c->w->relays, c->client, h->target, h->in,
-	    h->in_len, on_relay_end, c);
+	c->relay = relay_new(c->w->relays, &start);
 	if (c->relay == NULL)
 		return false;
 	c->client.ops = NULL;
@@ -424,7 +433,7 @@ conn_start_assoc(struct conn *c, int fd)
 		.arg = c,
 	};
 
-	event_del(&h->readable);
+	event_del(&c->readable);
 	h->watching = false;
 	c->assoc = assoc_new(c->w->assocs, &s);
 	if (c->assoc == NULL)

@@ -63,11 +63,11 @@ enum conn_clock {
 
 struct handshake {
 	struct conn *conn;	/* whose it is */
-	struct event readable, clock;
+	struct event clock;
 	uint64_t left_ms;	/* of the handshake's time, while it stands */
 	uint64_t due_ms;	/* when it ends, while it runs */
 	uint32_t delay_ms;
-	bool watching;		/* `readable` is added */
+	bool watching;		/* conn->readable is added */
 	bool eof;		/* the client ended its side */
 
 	uint16_t in_len;
@@ -113,6 +113,7 @@ struct conn {
 	struct worker *w;
 	struct listener *listener;
 	struct stream client;
+	struct event readable;	/* of the client, until the end */
 	struct handshake *h;	/* NULL once the relay runs */
 	struct relay *relay;	/* of CONN_RELAY */
 	struct assoc *assoc;	/* of CONN_UDP */

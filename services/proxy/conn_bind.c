@@ -288,7 +288,7 @@ watch_changes(struct conn *c)
 	struct handshake *h = c->h;
 
 	/* Both kinds of watching cannot be had at once. */
-	event_del(&h->readable);
+	event_del(&c->readable);
 	h->watching = false;
 	event_assign(&h->changes, c->w->base, c->client.fd,
 	    EV_READ | EV_ET | EV_PERSIST, on_change, c);

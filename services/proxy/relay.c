@@ -45,9 +45,8 @@ enum { CLIENT, TARGET };
 
 struct side {
 	struct stream stream;
-	uint8_t index;		/* in relay->sides */
 	short wants;		/* what the event is in the loop for */
-	struct event event;
+	struct event *event;
 };
 
 struct relay {
@@ -60,9 +59,10 @@ struct relay {
 	bool settled;
 	struct side sides[2];
 	struct pump pumps[2];	/* [CLIENT]: from the client, up */
+	struct event target_event;
 };
-/* With what libevent keeps for two sockets, below 600 bytes (ruling 10). */
-static_assert(sizeof(struct relay) <= 512, "an idle session is small");
+/* With what libevent keeps for two sockets, below 500 bytes (ruling 10). */
+static_assert(sizeof(struct relay) <= 400, "an idle session is small");
 
 static uint32_t
 now_s(void)
@@ -159,7 +159,7 @@ relay_stop(struct relay *r)
 {
 	for (int i = 0; i < 2; i++) {
 		if (r->sides[i].wants != 0)
-			event_del(&r->sides[i].event);
+			event_del(r->sides[i].event);
 		r->sides[i].wants = 0;
 		pump_fini(&r->pumps[i], &r->room->pump);
 	}
@@ -193,8 +193,6 @@ end_of_error(int side, int error)
 
 /* ------------------------------------------------------------- movement */
 
-static void on_socket(evutil_socket_t fd, short what, void *arg);
-
 /* What the loop should watch this socket for, told only when it changes. */
 static void
 side_watch(struct relay *r, int i)
@@ -210,13 +208,14 @@ side_watch(struct relay *r, int i)
 	if (wants == s->wants)
 		return;
 	if (s->wants != 0)
-		event_del(&s->event);
+		event_del(s->event);
 	s->wants = wants;
 	if (wants == 0)
 		return;
-	event_assign(&s->event, r->room->base, s->stream.fd,
-	    (short)(wants | EV_PERSIST), on_socket, s);
-	event_add(&s->event, NULL);
+	event_assign(s->event, r->room->base, s->stream.fd,
+	    (short)(wants | EV_PERSIST), event_get_callback(s->event),
+	    event_get_callback_arg(s->event));
+	event_add(s->event, NULL);
 }
 
 /*
@@ -264,7 +263,7 @@ move(struct relay *r, int from)
 		return true;
 	case PUMP_AGAIN:	/* the loop may not know of bytes inside TLS */
 		if (!p->from->ops->spliceable && r->sides[from].wants != 0)
-			event_active(&r->sides[from].event, EV_READ, 0);
+			event_active(r->sides[from].event, EV_READ, 0);
 		return true;
 	case PUMP_EOF:
 		return pass_fin(r, from);
@@ -282,13 +281,8 @@ move(struct relay *r, int from)
 }
 
 static void
-on_socket(evutil_socket_t fd, short what, void *arg)
+side_ready(struct relay *r, int i, short what)
 {
-	struct side *s = arg;
-	int i = s->index;
-	struct relay *r = container_of(s - i, struct relay, sides);
-
-	(void)fd;
 	r->moved_s = now_s();
 	if ((what & EV_READ) && !move(r, i))
 		return;
@@ -296,6 +290,19 @@ on_socket(evutil_socket_t fd, short what, void *arg)
 		return;
 	side_watch(r, CLIENT);
 	side_watch(r, TARGET);
+}
+
+void
+relay_ready(struct relay *r, short what)
+{
+	side_ready(r, CLIENT, what);
+}
+
+static void
+on_target(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	side_ready(arg, TARGET, what);
 }
 
 /* ----------------------------------------------------------------- room */
@@ -405,10 +412,10 @@ relay_room_free(struct relay_room **roomp)
 /* ---------------------------------------------------------------- relay */
 
 static void
-side_init(struct relay *r, int i, struct stream stream)
+side_init(struct relay *r, int i, struct stream stream, struct event *event)
 {
-	r->sides[i].index = (uint8_t)i;
 	r->sides[i].stream = stream;
+	r->sides[i].event = event;
 	r->pumps[i].from = &r->sides[i].stream;
 	r->pumps[i].to = &r->sides[!i].stream;
 }
@@ -418,36 +425,40 @@ side_init(struct relay *r, int i, struct stream stream)
  * with the target shows again when the loop finds it writable.
  */
 static bool
-send_early(struct relay *r, const void *early, size_t len)
+send_early(struct relay *r, struct str early)
 {
 	struct pump *up = &r->pumps[CLIENT];
-	ssize_t n = len == 0 ? 0 : stream_write(up->to, early, len);
+	ssize_t n = early.len == 0 ? 0 :
+	    stream_write(up->to, early.ptr, early.len);
 
 	if (n < 0)
 		n = 0;
 	up->bytes = (uint64_t)n;
 	room_count(r->room, CLIENT, up->bytes);
-	return pump_keep(up, (const char *)early + n, len - (size_t)n);
+	return pump_keep(up, early.ptr + n, early.len - (size_t)n);
 }
 
 struct relay *
-relay_new(struct relay_room *room, struct stream client, struct stream target,
-    const void *early, size_t early_len, relay_done_fn *done, void *arg)
+relay_new(struct relay_room *room, const struct relay_start *start)
 {
 	struct relay *r = pool_get(room->relays);
 
 	if (r == NULL)
 		return NULL;
 	r->room = room;
-	r->done = done;
-	r->arg = arg;
+	r->done = start->done;
+	r->arg = start->arg;
 	r->begun_s = r->moved_s = now_s();
-	side_init(r, CLIENT, client);
-	side_init(r, TARGET, target);
-	if (!send_early(r, early, early_len)) {
+	side_init(r, CLIENT, start->client, start->client_event);
+	side_init(r, TARGET, start->target, &r->target_event);
+	if (!send_early(r, start->early)) {
 		pool_put(room->relays, r);
 		return NULL;
 	}
+	event_assign(&r->target_event, room->base, start->target.fd, EV_READ,
+	    on_target, r);
+	if (event_pending(start->client_event, EV_READ, NULL))
+		r->sides[CLIENT].wants = EV_READ;
 	relay_schedule(r, r->begun_s);
 	side_watch(r, CLIENT);
 	side_watch(r, TARGET);

@@ -22,6 +22,7 @@
 
 #include "base/check.h"
 #include "base/metrics.h"
+#include "base/str.h"
 #include "config/settings.h"
 #include "proxy/stream.h"
 
@@ -60,14 +61,26 @@ void relay_room_reload(struct relay_room *room, const struct proxy_config *cfg);
 void relay_room_expire(struct relay_room *room);
 void relay_room_free(struct relay_room **roomp);	/* relays first */
 
-/*
- * Takes both streams, whose sockets are connected. `early` is what the client
- * sent before the reply (case 3), copied if it cannot be written at once; it
- * counts as up. NULL: memory is out, the streams stay the caller's.
- */
-struct relay *relay_new(struct relay_room *room, struct stream client,
-    struct stream target, const void *early, size_t early_len,
-    relay_done_fn *done, void *arg) MUST_CHECK;
+/* What a relay begins with. */
+struct relay_start {
+	struct stream client, target;	/* connected; the relay's */
+	/* Of the client's socket, assigned, in the loop for EV_READ or not at
+	 * all. Whoever assigned it calls relay_ready() from its callback: a
+	 * session keeps the one watcher that it had from its first byte on,
+	 * which saves telling the kernel. Borrowed until the end. */
+	struct event *client_event;
+	/* What the client sent before the reply (case 3), copied if it cannot
+	 * be written at once; it counts as up. */
+	struct str early;
+	relay_done_fn *done;
+	void *arg;
+};
+
+/* NULL: memory is out, the streams stay the caller's. */
+struct relay *relay_new(struct relay_room *room,
+    const struct relay_start *start) MUST_CHECK;
+/* The client's event has fired. May end the relay. */
+void relay_ready(struct relay *r, short what);
 struct relay_bytes relay_count(const struct relay *r);
 /* Closes what is still open: with RST when `abort`, else orderly. */
 void relay_free(struct relay **rp, bool abort);

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <event2/event_struct.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
@@ -19,6 +20,7 @@
 
 /* A relay with its neighbours: what a client and a target hold. */
 struct world {
+	struct event client_event;
 	struct event_base *base;
 	struct relay_room *room;
 	struct relay *relay;
@@ -48,6 +50,32 @@ on_end(void *arg, enum relay_end end)
 	w->end = end;
 }
 
+/* What conn.c does with the event of its client. */
+static void
+on_client(evutil_socket_t fd, short what, void *arg)
+{
+	struct world *w = arg;
+
+	(void)fd;
+	relay_ready(w->relay, what);
+}
+
+static struct relay *
+start_relay(struct world *w, struct stream client, struct stream target,
+    const void *early, size_t len)
+{
+	struct relay_start start = {
+		.client = client, .client_event = &w->client_event,
+		.target = target, .early = { early, len },
+		.done = on_end, .arg = w,
+	};
+
+	event_assign(&w->client_event, w->base, client.fd,
+	    EV_READ | EV_PERSIST, on_client, w);
+	event_add(&w->client_event, NULL);
+	return relay_new(w->room, &start);
+}
+
 static void
 world_open(struct world *w, const struct proxy_config *cfg)
 {
@@ -66,8 +94,8 @@ world_connect(struct world *w, const void *early, size_t len)
 	w->client_near = c[1];
 	w->target_near = t[0];
 	w->target = t[1];
-	w->relay = relay_new(w->room, stream_plain(c[1]), stream_plain(t[0]),
-	    early, len, on_end, w);
+	w->relay = start_relay(w, stream_plain(c[1]), stream_plain(t[0]),
+	    early, len);
 	assert_non_null(w->relay);
 	assert_false(w->ended);
 }
@@ -310,8 +338,8 @@ test_early_is_kept(void **state)
 		filled += (size_t)n;
 	w.client = c[0];
 	w.target = t[1];
-	w.relay = relay_new(w.room, stream_plain(c[1]), stream_plain(t[0]),
-	    "early", 5, on_end, &w);
+	w.relay = start_relay(&w, stream_plain(c[1]), stream_plain(t[0]),
+	    "early", 5);
 	put(w.client, "late");
 	for (unsigned i = 0; got < filled + 9 && i < 100000; i++) {
 		n = recv(w.target, in, 16 * MIB, 0);
@@ -341,8 +369,8 @@ test_early_to_a_dead_target(void **state)
 	io_tcp_pair(t);
 	w.client = c[0];
 	reset(&t[1]);
-	w.relay = relay_new(w.room, stream_plain(c[1]), stream_plain(t[0]),
-	    "early", 5, on_end, &w);
+	w.relay = start_relay(&w, stream_plain(c[1]), stream_plain(t[0]),
+	    "early", 5);
 	assert_non_null(w.relay);
 	assert_false(w.ended);
 	io_run(w.base, &w.ended);
@@ -672,9 +700,9 @@ world_odd(struct world *w, struct odd *client, struct odd *target,
 	io_tcp_pair(t);
 	w->client = c[0];
 	w->target = t[1];
-	w->relay = relay_new(w->room,
+	w->relay = start_relay(w,
 	    (struct stream){ &odd_ops, c[1], client },
-	    (struct stream){ &odd_ops, t[0], target }, NULL, 0, on_end, w);
+	    (struct stream){ &odd_ops, t[0], target }, NULL, 0);
 	assert_non_null(w->relay);
 }
 
@@ -958,6 +986,8 @@ test_room_is_full(void **state)
 {
 	struct proxy_config cfg = config();
 	int c[2], t[2];
+	struct relay_start start;
+	struct event event;
 	struct world w;
 
 	(void)state;
@@ -965,8 +995,11 @@ test_room_is_full(void **state)
 	world_new(&w, &cfg);
 	io_tcp_pair(c);
 	io_tcp_pair(t);
-	assert_null(relay_new(w.room, stream_plain(c[1]), stream_plain(t[0]),
-	    NULL, 0, on_end, &w));
+	start = (struct relay_start){
+		.client = stream_plain(c[1]), .client_event = &event,
+		.target = stream_plain(t[0]), .done = on_end, .arg = &w,
+	};
+	assert_null(relay_new(w.room, &start));
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(close(c[i]), 0);	/* still ours */
 		assert_int_equal(close(t[i]), 0);
