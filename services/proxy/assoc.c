@@ -17,7 +17,7 @@
 #define CONTROL_READ 4096
 
 static uint32_t
-now_s(void)
+seconds(void)
 {
 	return (uint32_t)(clock_mono_ms() / 1000);
 }
@@ -59,7 +59,8 @@ assoc_may(struct assoc *a, int direction, size_t len, uint64_t now_us)
 /* ---- counters ---- */
 
 void
-assoc_sent(struct assoc *a, int direction, const struct udp_sent *s)
+assoc_sent(struct assoc *a, int direction, const struct udp_sent *s,
+    uint32_t now_s)
 {
 	struct assoc_stats *stats = &a->room->stats;
 	struct record_counters *c = &a->counters;
@@ -70,7 +71,7 @@ assoc_sent(struct assoc *a, int direction, const struct udp_sent *s)
 	*(direction == UDP_UP ? &c->packets_up : &c->packets_down) += s->sent;
 	*(direction == UDP_UP ? &c->bytes_up : &c->bytes_down) += s->bytes;
 	if (s->sent > 0)
-		a->moved_s = now_s();
+		a->moved_s = now_s;
 }
 
 struct record_counters
@@ -135,7 +136,7 @@ finish(struct assoc *a, enum assoc_end end)
 void
 assoc_room_expire(struct assoc_room *room)
 {
-	uint64_t now = now_s();
+	uint64_t now = seconds();
 	struct wheel_entry *e;
 
 	while ((e = wheel_take(&room->wheel, now)) != NULL) {
@@ -192,7 +193,7 @@ assoc_room_new(struct event_base *base, const struct proxy_config *cfg,
 	for (int i = 0; i < LEGS; i++)
 		room->sending[i] = udp_sending_new();
 	peers_room_init(&room->peers);
-	wheel_init(&room->wheel, now_s());
+	wheel_init(&room->wheel, seconds());
 	room->assocs = pool_new(sizeof(struct assoc), max > 0 ? max :
 	    ASSOCS_MAX);
 	return room;
@@ -255,7 +256,7 @@ assoc_new(struct assoc_room *room, const struct assoc_spec *s)
 	a->first = s->first;
 	a->arg = s->arg;
 	a->identity = s->identity;
-	a->begun_s = a->moved_s = now_s();
+	a->begun_s = a->moved_s = seconds();
 	a->control_bytes = s->control_bytes;
 	a->control = s->control;
 	a->client = s->client;

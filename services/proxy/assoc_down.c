@@ -65,7 +65,7 @@ pass(struct assoc *a, const struct udp_datagram *d, uint64_t now_us)
 
 /* Payload counts, not what we put before it. */
 static void
-flush(struct assoc *a, size_t head)
+flush(struct assoc *a, size_t head, uint32_t now_s)
 {
 	struct udp_sending *s = a->room->sending[0];
 	struct udp_sent sent;
@@ -74,7 +74,7 @@ flush(struct assoc *a, size_t head)
 		return;
 	sent = udp_sending_flush(s, a->fd);
 	sent.bytes -= sent.sent * head;
-	assoc_sent(a, UDP_DOWN, &sent);
+	assoc_sent(a, UDP_DOWN, &sent, now_s);
 }
 
 void
@@ -83,7 +83,7 @@ assoc_on_world(evutil_socket_t fd, short what, void *arg)
 	struct leg *l = arg;
 	struct assoc *a = l->assoc;
 	struct udp_batch *b = a->room->batch;
-	int n = udp_batch_receive(b, fd, UDP_BATCH_MAX);
+	int n = udp_batch_receive(b, fd, &l->habit);
 	uint64_t now_us;
 
 	(void)what;
@@ -99,5 +99,5 @@ assoc_on_world(evutil_socket_t fd, short what, void *arg)
 			pass(a, &d, now_us);
 	}
 	flush(a, l == &a->legs[LEG_V4] ? SOCKS5_UDP_HEADER_V4 :
-	    SOCKS5_UDP_HEADER_V6);
+	    SOCKS5_UDP_HEADER_V6, (uint32_t)(now_us / 1000000));
 }

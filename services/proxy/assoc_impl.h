@@ -32,6 +32,7 @@ struct assoc_room {
 struct leg {
 	struct assoc *assoc;
 	int fd;			/* -1: not needed so far */
+	struct udp_habit habit;
 	struct event readable;
 };
 enum { LEG_V4, LEG_V6, LEGS };
@@ -52,6 +53,7 @@ struct assoc {
 	union sock_name client_name;
 	socklen_t client_name_len;
 	int fd;			/* the client's */
+	struct udp_habit habit;
 	struct event readable;
 	struct leg legs[LEGS];
 
@@ -76,7 +78,8 @@ assoc_drop(struct assoc *a, int direction, enum udp_result why)
 /* Within the limits of that direction? Else it is counted. */
 bool assoc_may(struct assoc *a, int direction, size_t len, uint64_t now_us)
     MUST_CHECK;
-/* Notes what was sent. */
-void assoc_sent(struct assoc *a, int direction, const struct udp_sent *s);
+/* Notes what was sent, and when. */
+void assoc_sent(struct assoc *a, int direction, const struct udp_sent *s,
+    uint32_t now_s);
 
 #endif

@@ -81,7 +81,7 @@ leg_open(struct assoc *a, int i)
 }
 
 static void
-flush(struct assoc *a)
+flush(struct assoc *a, uint32_t now_s)
 {
 	for (int i = 0; i < LEGS; i++) {
 		struct udp_sending *s = a->room->sending[i];
@@ -90,7 +90,7 @@ flush(struct assoc *a)
 		if (udp_sending_count(s) == 0)
 			continue;
 		sent = udp_sending_flush(s, a->legs[i].fd);
-		assoc_sent(a, UDP_UP, &sent);
+		assoc_sent(a, UDP_UP, &sent, now_s);
 	}
 }
 
@@ -212,6 +212,7 @@ static void
 release(struct assoc *a, struct peer *p)
 {
 	struct held *batch[UDP_BATCH_MAX];
+	struct turn now = turn_now();
 	unsigned n;
 
 	do {
@@ -222,7 +223,7 @@ release(struct assoc *a, struct peer *p)
 				batch[n]->len });
 			n++;
 		}
-		flush(a);
+		flush(a, now.s);
 		for (unsigned i = 0; i < n; i++)
 			free(batch[i]);
 	} while (n == UDP_BATCH_MAX);
@@ -354,7 +355,7 @@ assoc_on_client(evutil_socket_t fd, short what, void *arg)
 {
 	struct assoc *a = arg;
 	struct udp_batch *b = a->room->batch;
-	int n = udp_batch_receive(b, fd, UDP_BATCH_MAX);
+	int n = udp_batch_receive(b, fd, &a->habit);
 	struct turn now;
 
 	(void)what;
@@ -367,5 +368,5 @@ assoc_on_client(evutil_socket_t fd, short what, void *arg)
 		if (udp_batch_get(b, (unsigned)i, &d))
 			take(a, &d, now);
 	}
-	flush(a);
+	flush(a, now.s);
 }

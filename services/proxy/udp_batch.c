@@ -7,6 +7,11 @@
 
 #include "base/mem.h"
 
+/* So many wake-ups in a row with one datagram make a habit; one more is tried
+ * after so many. */
+#define SINGLES 8
+#define SINGLES_MAX 40
+
 /*
  * Room for any datagram. The odd multiple of a cache line keeps the heads of
  * the buffers out of each other's way in the processor's caches.
@@ -18,12 +23,13 @@ struct udp_batch {
 	struct iovec iov[UDP_BATCH_MAX];
 	union sock_name from[UDP_BATCH_MAX];
 	char *slots;
-	int n;			/* received last */
+	unsigned received;	/* by the last recvmmsg */
 };
 
 struct udp_sending {
 	struct mmsghdr msgs[UDP_BATCH_MAX];
 	struct iovec iov[UDP_BATCH_MAX];
+	union sock_name to[UDP_BATCH_MAX];
 	unsigned n;
 };
 
@@ -59,18 +65,51 @@ udp_batch_free(struct udp_batch **bp)
 	*bp = NULL;
 }
 
-int
-udp_batch_receive(struct udp_batch *b, int fd, unsigned max)
+/* One by the simpler call. */
+static int
+receive_one(struct udp_batch *b, int fd)
+{
+	socklen_t len = sizeof(b->from[0]);
+	ssize_t n = recvfrom(fd, b->iov[0].iov_base, b->iov[0].iov_len,
+	    MSG_DONTWAIT, &b->from[0].any, &len);
+
+	if (n < 0)
+		return -1;
+	b->msgs[0].msg_len = (unsigned)n;
+	return 1;
+}
+
+static int
+receive_many(struct udp_batch *b, int fd)
 {
 	int n;
 
-	ASSERT(max > 0 && max <= UDP_BATCH_MAX);
-	for (int i = 0; i < b->n; i++)	/* the kernel has made them smaller */
+	for (unsigned i = 0; i < b->received; i++)	/* the kernel's now */
 		b->msgs[i].msg_hdr.msg_namelen = sizeof(b->from[i]);
+	n = recvmmsg(fd, b->msgs, UDP_BATCH_MAX, MSG_DONTWAIT, NULL);
+	b->received = n > 0 ? (unsigned)n : 0;
+	return n;
+}
+
+static void
+habit_learn(struct udp_habit *h, int n)
+{
+	if (n > 1)
+		h->singles = 0;
+	else if (++h->singles == SINGLES_MAX)
+		h->singles = SINGLES - 1;	/* one try */
+}
+
+int
+udp_batch_receive(struct udp_batch *b, int fd, struct udp_habit *habit)
+{
+	int n;
+
 	do
-		n = recvmmsg(fd, b->msgs, max, MSG_DONTWAIT, NULL);
+		n = habit->singles < SINGLES ? receive_many(b, fd) :
+		    receive_one(b, fd);
 	while (n < 0 && errno == EINTR);
-	b->n = n;
+	habit_learn(habit, n);
 	return n;
 }
 
@@ -94,6 +133,7 @@ udp_sending_new(void)
 	for (unsigned i = 0; i < UDP_BATCH_MAX; i++) {
 		s->msgs[i].msg_hdr.msg_iov = &s->iov[i];
 		s->msgs[i].msg_hdr.msg_iovlen = 1;
+		s->msgs[i].msg_hdr.msg_name = &s->to[i];
 	}
 	return s;
 }
@@ -109,12 +149,9 @@ void
 udp_sending_add(struct udp_sending *s, const union sock_name *name,
     socklen_t name_len, const void *ptr, size_t len)
 {
-	struct msghdr *m;
-
 	ASSERT(s->n < UDP_BATCH_MAX);
-	m = &s->msgs[s->n].msg_hdr;
-	m->msg_name = (void *)name;
-	m->msg_namelen = name_len;
+	s->to[s->n] = *name;
+	s->msgs[s->n].msg_hdr.msg_namelen = name_len;
 	s->iov[s->n] = (struct iovec){ (void *)ptr, len };
 	s->n++;
 }
@@ -125,6 +162,20 @@ udp_sending_count(const struct udp_sending *s)
 	return s->n;
 }
 
+/* One by the simpler call. */
+static int
+send_one(struct mmsghdr *one, int fd)
+{
+	const struct msghdr *m = &one->msg_hdr;
+	ssize_t n = sendto(fd, m->msg_iov->iov_base, m->msg_iov->iov_len,
+	    MSG_DONTWAIT, m->msg_name, m->msg_namelen);
+
+	if (n < 0)
+		return -1;
+	one->msg_len = (unsigned)n;
+	return 1;
+}
+
 /* How many of those from `at` on were sent; -1 with errno. */
 static int
 send_from(struct udp_sending *s, int fd, unsigned at)
@@ -132,8 +183,8 @@ send_from(struct udp_sending *s, int fd, unsigned at)
 	int n;
 
 	do
-		n = sendmmsg(fd, s->msgs + at, s->n - at,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = s->n - at == 1 ? send_one(&s->msgs[at], fd) :
+		    sendmmsg(fd, s->msgs + at, s->n - at, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	return n;
 }

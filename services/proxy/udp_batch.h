@@ -31,19 +31,29 @@ struct udp_datagram {
 struct udp_batch *udp_batch_new(void) MUST_CHECK;
 void udp_batch_free(struct udp_batch **bp);
 
-/* Takes what waits at `fd`, at most `max` (up to UDP_BATCH_MAX); how many, or
- * -1 with errno: EAGAIN, or an error that came back from the network, which the
- * call has taken note of. */
-int udp_batch_receive(struct udp_batch *b, int fd, unsigned max) MUST_CHECK;
+/*
+ * Does a socket bring several datagrams at a time? Looking for a second that
+ * is not there costs half as much as the first: where they come one by one,
+ * that is only tried now and then. Zeroed: it does.
+ */
+struct udp_habit {
+	uint8_t singles;	/* wake-ups in a row that brought one */
+};
+
+/* Takes what waits at `fd`, or one of it, as is its habit; how many, or -1 with
+ * errno: EAGAIN, or an error that came back from the network, which the call
+ * has taken note of. */
+int udp_batch_receive(struct udp_batch *b, int fd, struct udp_habit *habit)
+    MUST_CHECK;
 /* The `i`th of them. false: its sender is no IP address. */
 bool udp_batch_get(const struct udp_batch *b, unsigned i,
     struct udp_datagram *out) MUST_CHECK;
 
-/* Datagrams to be sent at once; borrows what is added until then. */
+/* Datagrams to be sent at once; borrows their bytes until then. */
 struct udp_sending;
 struct udp_sending *udp_sending_new(void) MUST_CHECK;
 void udp_sending_free(struct udp_sending **sp);
-/* At most UDP_BATCH_MAX; `name` must stay until they are sent. */
+/* At most UDP_BATCH_MAX; `name` is copied. */
 void udp_sending_add(struct udp_sending *s, const union sock_name *name,
     socklen_t name_len, const void *ptr, size_t len);
 unsigned udp_sending_count(const struct udp_sending *s);

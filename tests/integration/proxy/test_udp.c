@@ -457,6 +457,36 @@ test_policy(void **state)
 	close(own);
 }
 
+/* An answer that depends on the source serves that source only. */
+static void
+test_source_bound(void **state)
+{
+	static const struct peers_decision bound = { .source_bound = true };
+	static const char *const from[] = { "127.0.0.1:0", "127.0.0.5:0",
+		"127.0.0.1:0", "127.0.0.5:0" };
+	struct rig *r = *state;
+	struct endpoint at;
+	int target = udp_socket("127.0.0.1:0", &at);
+
+	rig_start(r, NULL);
+	peers_script_decision(r->peers, &bound);
+	for (size_t i = 0; i < ARRAY_LEN(from); i++) {
+		struct udp u = associate_from(r, from[i]);
+		struct endpoint source;
+
+		exchange(&u, target, &at);
+		assert_true(endpoint_parse(&source, str_from(from[i])));
+		if (i < 2) {
+			struct peers_asked q = peers_asked_decision(r->peers);
+
+			assert_true(addr_eq(&q.source, &source.addr));
+		}
+		assert_int_equal(peers_decisions(r->peers), i < 1 ? 1 : 2);
+		udp_close(&u);
+	}
+	close(target);
+}
+
 /* D-6: a new policy counts at once for who runs. D-5: acld away, and nothing
  * goes out once the leases have run out. */
 static void
@@ -657,7 +687,7 @@ main(int argc, char **argv)
 		T(test_session), T(test_names), T(test_v6_control),
 		T(test_advertised), T(test_ports), T(test_switched_off),
 		T(test_strangers), T(test_hints), T(test_policy),
-		T(test_policy_goes_on), T(test_scan), T(test_control_ends),
+		T(test_source_bound), T(test_policy_goes_on), T(test_scan), T(test_control_ends),
 		T(test_control_flood), T(test_abandoned),
 		T(test_checkpoint_and_stop),
 	};

@@ -85,12 +85,16 @@ play_answer(void)
 	free(m);
 }
 
+static const struct judge played = { .start = play_start,
+	.cancel = play_cancel };
+
 /* ---- the rig ---- */
 
 struct rig {
 	struct event_base *base;
 	struct proxy_config cfg;
 	struct policy_view view;
+	const struct judge *judge;
 	struct identity *identity;
 	struct assoc_room *room;
 	struct assoc *assoc;
@@ -158,8 +162,7 @@ begin_at(struct rig *r, const char *at, const char *target, uint16_t locked)
 	struct assoc_spec s = { .done = on_done, .first = on_first, .arg = r };
 
 	r->identity = xcalloc(1, sizeof(*r->identity));
-	r->room = assoc_room_new(r->base, &r->cfg, &(struct judge){
-		.start = play_start, .cancel = play_cancel }, &r->view);
+	r->room = assoc_room_new(r->base, &r->cfg, r->judge, &r->view);
 	io_tcp_pair(control);
 	r->control = control[0];
 	s.control = stream_plain(control[1]);
@@ -189,6 +192,7 @@ setup(void **state)
 	script = (struct script){ .kind = RULING_OPEN, .lease_ms = 5000,
 		.generation = 3 };
 	r->base = io_base();
+	r->judge = &played;
 	r->cfg = (struct proxy_config){ .limits_sessions = 16,
 		.timeouts_udp_idle = 120000, .udp_max_destinations = 256,
 		.egress_interface = (char *)"" };
@@ -757,6 +761,70 @@ test_policy_changes(void **state)
 	assert_int_equal(script.asked, 4);
 }
 
+/* `out` gets a datagram to a name, `text` its payload; its length. */
+static size_t
+wrap_name(char *out, const char *name, uint16_t port, const char *text)
+{
+	size_t len = strlen(name), n = 5 + len;
+
+	memcpy(out, "\0\0\0\3", 4);
+	out[4] = (char)len;
+	memcpy(out + 5, name, len);
+	out[n++] = (char)(port >> 8);
+	out[n++] = (char)port;
+	memcpy(out + n, text, strlen(text));
+	return n + strlen(text);
+}
+
+static struct judgement *
+start_and_move(const struct judge *j, const struct judge_question *q,
+    struct judge_answer *now, judge_done_fn *done, void *arg)
+{
+	struct rig *r = (struct rig *)j->gate;
+
+	/* The one between them brings a new policy and a new address. */
+	if (!q->dest->is_name) {
+		script.generation++;
+		hear_policy(r);
+		script.addr.b[15] = 2;
+	}
+	return play_start(j, q, now, done, arg);
+}
+
+/* All of one batch: what was on its way out to the old address goes there,
+ * though the contact is gone before it leaves. */
+static void
+test_name_moves_within_a_batch(void **state)
+{
+	struct rig *r = *state;
+	struct endpoint old = { addr_from_v4((uint8_t[]){ 127, 0, 0, 1 }), 0 };
+	struct endpoint here, there;
+	int first = udp_at("127.0.0.1:0", &here), second;
+	char at[ENDPOINT_TEXT_SIZE], out[64];
+	struct judge moving = { .start = start_and_move,
+		.cancel = play_cancel, .gate = (struct gate *)r };
+
+	old.addr.b[15] = 2;
+	old.port = here.port;
+	endpoint_format(at, &old);
+	second = udp_at(at, &there);
+	r->judge = &moving;
+	begin(r);
+	script.addr = here.addr;
+	send_from(r, r->client, out, wrap_name(out, "a.b", here.port, "1"));
+	turn(r);
+	(void)expect_text(first, "1");
+	send_from(r, r->client, out, wrap_name(out, "a.b", here.port, "2"));
+	send_to(r, &r->target_at, "x");
+	send_from(r, r->client, out, wrap_name(out, "a.b", here.port, "3"));
+	turn(r);
+	(void)expect_text(first, "2");
+	(void)expect_text(second, "3");
+	(void)expect_text(r->target, "x");
+	close(first);
+	close(second);
+}
+
 /* U-3: as many destinations as may be, and no more of anything. */
 static void
 test_many_destinations(void **state)
@@ -1061,7 +1129,8 @@ main(void)
 		T(test_malformed), T(test_unsolicited), T(test_full_cone),
 		T(test_blast), T(test_refused), T(test_held),
 		T(test_held_is_bounded), T(test_lease_runs_out),
-		T(test_policy_changes), T(test_many_destinations),
+		T(test_policy_changes), T(test_name_moves_within_a_batch),
+		T(test_many_destinations),
 		T(test_sizes), T(test_too_large_for_v4), T(test_limits),
 		T(test_port_unreachable), T(test_control_fin),
 		T(test_control_reset), T(test_control_noise), T(test_idle),
