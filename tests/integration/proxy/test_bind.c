@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -566,6 +567,59 @@ test_client_leaves_while_a_peer_is_judged(void **state)
 	close(fd);
 }
 
+/* With more sent than is kept, a wait costs nothing. */
+static void
+test_waiting_is_idle(void **state)
+{
+	struct rig *r = *state;
+	char early[FULL] = "early";
+	struct endpoint at;
+	int fd = -1;
+	uint64_t cpu, end;
+
+	start(r, "", NULL);
+	fd = wait_for(r, "127.0.0.5", &at);
+	rig_send(fd, early, sizeof(early));
+	cpu = rig_cpu_ms(r);
+	end = clock_mono_ms() + 600;
+	while (clock_mono_ms() < end)
+		poll(NULL, 0, 50);
+	assert_true(rig_cpu_ms(r) - cpu < 300);
+	close(fd);
+	wait_closed(&at);
+}
+
+/* No descriptor for the port: told at once. None for the peer: it waits. */
+static void
+test_out_of_descriptors(void **state)
+{
+	struct rig *r = *state;
+	struct endpoint at;
+	struct rlimit old, none;
+	int first, second, peer;
+
+	start(r, "", NULL);
+	first = wait_for(r, "127.0.0.1", &at);
+	peers_next_session(r->peers, RECORD_OPEN, NULL);
+	second = rig_connect(r, NULL);
+	rig_login(second, "alice");
+	assert_int_equal(prlimit(r->pid, RLIMIT_NOFILE, NULL, &old), 0);
+	none = old;
+	none.rlim_cur = 3;
+	assert_int_equal(prlimit(r->pid, RLIMIT_NOFILE, &none, NULL), 0);
+	request(second, "127.0.0.1", 0);
+	rig_expect_refusal(second, 1);
+	peer = rig_connect_to(&at, NULL);
+	rig_send_lit(peer, "hello");
+	expect_failed(r, "out_of_resources", 1);
+	rig_expect_silence(first);
+	assert_int_equal(prlimit(r->pid, RLIMIT_NOFILE, &old, NULL), 0);
+	expect_peer(first, peer);
+	rig_expect_lit(first, "hello");
+	close(second);
+	talk(first, peer);
+}
+
 /* SIGTERM ends those that wait as well. */
 static void
 test_stop_while_waiting(void **state)
@@ -635,6 +689,7 @@ main(int argc, char **argv)
 		T(case_56_acld_is_silent), T(case_53_nobody_comes),
 		T(case_54_client_leaves),
 		T(client_leaves_while_a_peer_is_judged),
+		T(waiting_is_idle), T(out_of_descriptors),
 		T(stop_while_waiting), T(command_is_off),
 		T(refused_by_a_rule),
 	};
