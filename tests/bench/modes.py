@@ -14,13 +14,14 @@ SLOW_RATE = 500     # a second: normal clients beside the slow ones
 TRACED = 2000
 
 # What a load's CPU is divided by, into which unit, with so many connections.
-Cost = collections.namedtuple("Cost", "work scale unit conns")
+# late: what is written after the load, a record of each connection, counts.
+Cost = collections.namedtuple("Cost", "work scale unit conns late")
 COSTS = {
-    "connections": Cost("done", 1e6, "µs CPU / connection", 64),
-    "trips": Cost("done", 1e6, "µs CPU / round trip", 64),
-    "down": Cost("bytes", 1e12, "ms CPU / GB down", 8),
-    "up": Cost("bytes", 1e12, "ms CPU / GB up", 8),
-    "paced": Cost("done", 1e6, "µs CPU / paced connection", 512),
+    "connections": Cost("done", 1e6, "µs CPU / connection", 64, True),
+    "trips": Cost("done", 1e6, "µs CPU / round trip", 64, False),
+    "down": Cost("bytes", 1e12, "ms CPU / GB down", 8, False),
+    "up": Cost("bytes", 1e12, "ms CPU / GB up", 8, False),
+    "paced": Cost("done", 1e6, "µs CPU / paced connection", 512, True),
 }
 UDP = [(size, associations) for size in (64, 1200) for associations in (1, 200)]
 
@@ -55,8 +56,9 @@ def row(mode, name, i, answer):
 
 def load(seat, plan, mode, **options):
     """A load of the mode; the rate (r) only where it is paced."""
-    options = {"d": plan.seconds, "c": COSTS[mode].conns} | options
-    return seat.ask("load", mode=mode, options=options, settle=plan.settle)
+    cost = COSTS[mode]
+    return seat.ask("load", mode=mode, options={"d": plan.seconds, "c": cost.conns} | options,
+                    settle=plan.settle if cost.late else 0)
 
 
 def cost(plan, mode, names, **options):

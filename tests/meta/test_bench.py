@@ -169,9 +169,9 @@ class Printing(unittest.TestCase):
     def test_cost_table(self):
         text = "\n".join(tables.cost_table(self.figures, self.who))
         self.assertIn("| **sallyport, whole suite** | 190.0 (1.90 ×) | 190.0 (1.90 ×) | 190 (1.90 ×) | 190 (1.90 ×) "
-                      "| 2.00 | 1 |", text)
+                      "| 2.00 | 0 |", text)
         self.assertIn("| sallyport, proxy alone | 110.0 (1.10 ×) |", text)
-        self.assertIn("| 1.00 | 1 |", text)
+        self.assertIn("| 1.00 | 0 |", text)
         # danted's own floor was not measured: it is held against the other.
         self.assertIn("| danted (no login) | 500.0 (5.00 ×) |", text)
         self.assertNotIn("microsocks", text)
@@ -202,7 +202,7 @@ class Printing(unittest.TestCase):
             some = [r for r in rows if r["mode"] == mode]
             self.assertTrue(some, mode)
             self.assertIn("What was aimed at", self.report(some))
-        self.assertIn("| daemon |", self.report(rows))
+        self.assertIn("| run.sh |", self.report(rows))
 
     def test_what_does_not_count_is_said_first(self):
         self.assertTrue(self.report(rows_of_all(), ["1 row short"]).startswith("**Does not count: 1 row short.**"))
@@ -225,7 +225,9 @@ class Printing(unittest.TestCase):
         page = (tree.ROOT / "docs/benchmarks.md").read_text()
         measured = page.split("<!-- bench: begin -->")[1].split("<!-- bench: end -->")[0]
         reasons = page.split("## System calls")[1].split("\n## ")[0]
-        added = re.findall(r"^\| `(\w+)` \|.*\| \+(?!0\.00)[0-9.]+ \|$", measured, re.M)
+        rows = re.findall(r"^\| `(\w+)` \|.*\| \+([0-9.]+) \|$", measured, re.M)
+        # Less than one in twenty connections is chance.
+        added = [call for call, more in rows if float(more) >= 0.05]
         self.assertEqual([call for call in added if f"`{call}`" not in reasons], [])
 
     def test_ab(self):
