@@ -495,6 +495,89 @@ test_case_56_acld_is_silent(void **state)
 	peers_release(r->peers);
 }
 
+/* ---- SOCKS4 ---- */
+
+#define WITHOUT_LOGIN "socks_methods = [\"none\"]\nallow_anonymous = true\n"
+
+static struct endpoint
+expect_granted(int fd)
+{
+	uint8_t b[8];
+
+	assert_int_equal(recv(fd, b, sizeof(b), MSG_WAITALL), sizeof(b));
+	assert_memory_equal(b, "\0\x5a", 2);
+	return (struct endpoint){ addr_from_v4(b + 4),
+		(uint16_t)(b[2] << 8 | b[3]) };
+}
+
+static void
+test_socks4(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		enum record_carrier carrier;
+		const char *host;
+	} requests[] = {
+#define REQUEST(bytes, carrier, host) { bytes, sizeof(bytes) - 1, carrier, host }
+		REQUEST("\4\2\0\0\177\0\0\1joe\0", CARRIER_SOCKS4, ""),
+		REQUEST("\4\2\0\24\0\0\0\1joe\0both.test\0",
+		    CARRIER_SOCKS4A, "both.test"),
+	};
+	struct rig *r = *state;
+
+	start(r, WITHOUT_LOGIN, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+		const struct record_session *s;
+		struct endpoint at, told, is;
+		int fd = rig_connect(r, NULL), peer;
+
+		rig_send(fd, requests[i].bytes, requests[i].len);
+		at = expect_granted(fd);
+		assert_true(addr_is_loopback(&at.addr) && at.port > 0);
+		expect_reset(rig_connect_to(&at, "127.0.0.2:0"));
+		peer = rig_connect_to(&at, NULL);
+		assert_true(sock_local(peer, &is));
+		told = expect_granted(fd);
+		assert_true(endpoint_eq(&told, &is));
+		talk(fd, peer);
+		s = peers_next_session(r->peers, RECORD_OPEN, NULL);
+		assert_int_equal(s->carrier, requests[i].carrier);
+		assert_int_equal(s->command, COMMAND_BIND);
+		assert_true(str_eq(s->claimed_user, STR("joe")));
+		s = peers_next_session(r->peers, RECORD_CLOSE,
+		    "client_closed");
+		assert_int_equal(s->reply_code, 90);
+		assert_int_equal(s->dest_port, is.port);
+		assert_true(str_eq(s->dest_host,
+		    str_from(requests[i].host)));
+	}
+}
+
+/* A port that it cannot name helps nobody: an IPv6 one is not opened. */
+static void
+test_socks4_failures(void **state)
+{
+	struct rig *r = *state;
+	struct endpoint at;
+	int fd;
+
+	start(r, WITHOUT_LOGIN "timeouts.bind = \"1s\"\n", NULL);
+	fd = rig_connect(r, NULL);
+	rig_send_lit(fd, "\4\2\0\24\0\0\0\1\0six.test\0");
+	rig_expect_lit(fd, "\0\x5b\0\0\0\0\0\0");
+	close(fd);
+	expect_failed(r, "network_unreachable", 91);
+	fd = rig_connect(r, NULL);
+	rig_send_lit(fd, "\4\2\0\0\177\0\0\5\0");
+	at = expect_granted(fd);
+	rig_expect_lit(fd, "\0\x5b\0\0\0\0\0\0");
+	assert_int_equal(rig_expect_end(fd), RIG_FIN);
+	assert_false(is_open(&at));
+	close(fd);
+	expect_failed(r, "bind_timeout", 91);
+}
+
 /* ---- in vain ---- */
 
 static void
@@ -691,7 +774,7 @@ main(int argc, char **argv)
 		T(client_leaves_while_a_peer_is_judged),
 		T(waiting_is_idle), T(out_of_descriptors),
 		T(stop_while_waiting), T(command_is_off),
-		T(refused_by_a_rule),
+		T(refused_by_a_rule), T(socks4), T(socks4_failures),
 	};
 
 	if (argc < 2)
