@@ -64,10 +64,19 @@ prepare() {
     build tests/bench/{load,floor,udp_load,udp_floor} "$@"
 }
 
+# python FILE ARGUMENT...   ends with this script; what it started ends with it
+python() {
+    local pid
+    /usr/bin/python3 "$@" &
+    pid=$!
+    trap 'kill "$pid"' INT TERM
+    wait "$pid"
+}
+
 # ab DIR_A DIR_B [MODE]
 ab() {
     prepare
-    /usr/bin/python3 "$top/tests/bench/ab.py" \
+    python "$top/tests/bench/ab.py" \
         --rounds "${SALLYPORT_BENCH_ROUNDS:-9}" \
         --seconds "${SALLYPORT_BENCH_SECONDS:-1}" \
         "$build/tests/bench" "$work" "$@"
@@ -81,7 +90,7 @@ compare() {
         targets+=("services/$daemon/sallyport-$daemon")
     done
     prepare "${targets[@]}"
-    /usr/bin/python3 "$top/tests/bench/compare.py" \
+    python "$top/tests/bench/compare.py" \
         --rounds "${SALLYPORT_BENCH_ROUNDS:-$rounds}" \
         --seconds "${SALLYPORT_BENCH_SECONDS:-$seconds}" \
         --rows "$build/bench-rows.json" "$build/tests/bench" "$work" "$build" "$@"
