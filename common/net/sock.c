@@ -19,8 +19,8 @@ set_on(int fd, int level, int option)
  * never over a socket that listens. IPv6 sockets take IPv6 only, so that
  * 0.0.0.0:p and [::]:p can stand side by side.
  */
-static int
-bind_tcp(const struct endpoint *at, bool reuseport, struct err *err)
+int
+sock_bind(const struct endpoint *at, bool reuseport, struct err *err)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = endpoint_to_sockaddr(at, &sa);
@@ -46,7 +46,7 @@ bind_tcp(const struct endpoint *at, bool reuseport, struct err *err)
 int
 sock_probe(const struct endpoint *at, struct err *err)
 {
-	int fd = bind_tcp(at, false, err);
+	int fd = sock_bind(at, false, err);
 
 	if (fd < 0)
 		return -1;
@@ -59,7 +59,7 @@ sock_listen(const struct endpoint *at, bool reuseport, int backlog,
     struct err *err)
 {
 	char text[ENDPOINT_TEXT_SIZE];
-	int fd = bind_tcp(at, reuseport, err), saved;
+	int fd = sock_bind(at, reuseport, err), saved;
 
 	if (fd < 0 || listen(fd, backlog) == 0)
 		return fd;

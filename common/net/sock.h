@@ -10,11 +10,13 @@
 
 #include "net/addr.h"
 
-/* Listening TCP sockets; `reuseport` lets several share the address. The
+/* TCP sockets, bound, or listening as well; `reuseport` lets several share the address. The
  * probe says "address in use" where SO_REUSEPORT alone would share silently:
  * it binds without that option and closes again (design.md ruling 5).
  * -1 with err, e.g. "127.0.0.1:1080: Address already in use". */
 int sock_probe(const struct endpoint *at, struct err *err) MUST_CHECK;
+int sock_bind(const struct endpoint *at, bool reuseport, struct err *err)
+    MUST_CHECK;
 int sock_listen(const struct endpoint *at, bool reuseport, int backlog,
     struct err *err) MUST_CHECK;
 /* The address a socket is bound to (port 0 asked: the one it got). */

@@ -9,26 +9,29 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/sock.h"
 #include "proxy/conn.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/worker.h"
 
 #define ACCEPTS_PER_WAKE_UP 32
+#define QUEUE_MAX 4096
 #define KEEPALIVE_PROBES 3
 
 static const struct timeval pause_time = { .tv_usec = 100000 };
+static const struct timeval next_turn = { 0 };
 
 /* The kernel copies these to every socket it accepts: no call per connection. */
 void
 listener_set_options(int fd, uint64_t keepalive_ms, uint64_t user_timeout_ms)
 {
-	int on = 1, seconds = (int)(keepalive_ms / 1000);
+	int on = 1, seconds = (int)(keepalive_ms / 1000), keep = seconds > 0;
 	int probes = KEEPALIVE_PROBES, timeout = (int)user_timeout_ms;
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
-	if (seconds > 0) {
-		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keep, sizeof(keep));
+	if (keep) {
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds,
 		    sizeof(seconds));
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds,
@@ -36,9 +39,8 @@ listener_set_options(int fd, uint64_t keepalive_ms, uint64_t user_timeout_ms)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes,
 		    sizeof(probes));
 	}
-	if (timeout > 0)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout,
-		    sizeof(timeout));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout,
+	    sizeof(timeout));
 }
 
 static bool
@@ -67,20 +69,23 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	event_add(&l->readable, NULL);
+	if (!l->leaving) {
+		event_add(&l->readable, NULL);
+		return;
+	}
+	close(l->fd);
+	l->fd = -1;
 }
 
+/* At most so many of those who wait. */
 static void
-on_connection(evutil_socket_t fd, short what, void *arg)
+take(struct listener *l, unsigned most)
 {
-	struct listener *l = arg;
-
-	(void)what;
-	for (int i = 0; i < ACCEPTS_PER_WAKE_UP; i++) {
+	for (unsigned i = 0; i < most; i++) {
 		struct sockaddr_storage sa;
 		socklen_t len = sizeof(sa);
 		struct endpoint peer;
-		int client = accept4(fd, (struct sockaddr *)&sa, &len,
+		int client = accept4(l->fd, (struct sockaddr *)&sa, &len,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (client >= 0) {
@@ -100,22 +105,39 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static void
+on_connection(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	take(arg, ACCEPTS_PER_WAKE_UP);
+}
+
 void
 listener_start(struct listener *l, struct worker *w, int fd)
 {
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof(sa);
-	struct endpoint at;
-
 	l->worker = w;
 	l->fd = fd;
-	if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
-	    endpoint_from_sockaddr(&at, (struct sockaddr *)&sa))
-		endpoint_format(l->name, &at);
+	if (sock_local(fd, &l->at))
+		endpoint_format(l->name, &l->at);
 	event_assign(&l->readable, w->base, fd, EV_READ | EV_PERSIST,
 	    on_connection, l);
 	evtimer_assign(&l->resume, w->base, on_resume, l);
 	event_add(&l->readable, NULL);
+}
+
+/* libevent stops watching before it waits the next time, and not by closing:
+ * what another process shares would be watched for ever. */
+void
+listener_leave(struct listener *l, bool take_queued)
+{
+	if (l->fd < 0 || l->leaving)
+		return;
+	if (take_queued)
+		take(l, QUEUE_MAX);
+	l->leaving = true;
+	event_del(&l->readable);
+	evtimer_add(&l->resume, &next_turn);
 }
 
 void

@@ -4,6 +4,9 @@
  *
  * Takes a bounded number a wake-up. When descriptors or memory run out it
  * pauses for 100 ms instead of spinning. Owned by its worker.
+ *
+ * The socket may be another process' as well (handover.h): then it lives on
+ * when it is closed here, and so would our watching it.
  */
 #ifndef PROXY_LISTENER_H
 #define PROXY_LISTENER_H
@@ -17,16 +20,21 @@ struct worker;
 struct listener {
 	struct worker *worker;
 	int fd;				/* -1: closed */
+	bool leaving;			/* `resume` closes it */
 	struct event readable, resume;
+	struct endpoint at;
 	char name[ENDPOINT_TEXT_SIZE];	/* "127.0.0.1:1080", for records */
 };
 
-/* Sets the options that accepted sockets inherit. Before the listener is
- * shared: once per socket. */
+/* Sets the options that accepted sockets inherit; a time of 0 switches off
+ * what it is for. */
 void listener_set_options(int fd, uint64_t keepalive_ms,
     uint64_t user_timeout_ms);
 void listener_start(struct listener *l, struct worker *w, int fd);
-/* Closes the socket; harmless when closed. */
+/* Takes nobody from now on, but for those who wait at this moment if asked to
+ * `take_queued`; closes the socket in the next turn. */
+void listener_leave(struct listener *l, bool take_queued);
+/* Closes the socket when the loop runs no longer; harmless when closed. */
 void listener_stop(struct listener *l);
 
 #endif

@@ -4,15 +4,36 @@
 #include "proxy/proxy_metrics.h"
 #include "service/service.h"
 
+static void
+on_stop(struct service_context *c)
+{
+	struct proxy *p = service_data(c);
+
+	proxy_stop(&p);
+	service_set_data(c, NULL);
+}
+
+static int
+on_takeover(struct service_context *c, int *admin, struct err *err)
+{
+	struct proxy *p = proxy_new(c);
+
+	service_set_data(c, p);
+	if (proxy_take_over(p, admin, err) == 0)
+		return 0;
+	on_stop(c);
+	return -1;
+}
+
 static int
 on_bind(struct service_context *c, struct err *err)
 {
-	struct proxy *p = NULL;
-
-	if (proxy_bind(&p, c, err) != 0)
-		return -1;
-	service_set_data(c, p);
-	return 0;
+	if (service_data(c) == NULL)
+		service_set_data(c, proxy_new(c));
+	if (proxy_bind(service_data(c), err) == 0)
+		return 0;
+	on_stop(c);
+	return -1;
 }
 
 static int
@@ -51,19 +72,12 @@ on_drained(struct service_context *c)
 	return proxy_drained(service_data(c));
 }
 
-static void
-on_stop(struct service_context *c)
-{
-	struct proxy *p = service_data(c);
-
-	proxy_stop(&p);
-}
-
 static const struct service proxy = {
 	.name = "proxy",
 	.help = "The SOCKS front: accepts, asks, dials, relays, counts",
 	.metrics = proxy_metrics,
 	.n_metrics = PROXY_METRICS,
+	.takeover = on_takeover,
 	.bind = on_bind,
 	.unbind = on_stop,
 	.start = on_start,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/proxy.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -14,17 +15,21 @@
 #include "msg/topic.h"
 #include "net/sock.h"
 #include "proxy/asks.h"
-#include "proxy/listener.h"
+#include "proxy/handover.h"
 #include "proxy/proxy_metrics.h"
+#include "proxy/takeover.h"
 #include "proxy/worker.h"
+#include "service/priv.h"
 #include "service/service.h"
 
-#define BACKLOG 4096
 #define OWN_ADDRS_MAX 256
 /* Descriptors kept back for the bus, the log, DNS and the pipes. */
 #define DESCRIPTORS_RESERVED 512
 /* authd may be slow, but not away (threats.md section 7). */
 #define AUTH_UNCONNECTED_MS 2000
+/* How long a successor waits for the suite. */
+#define BUS_MS 10000
+#define BUS_POLL_MS 20
 
 static unsigned
 count_cores(void)
@@ -145,65 +150,47 @@ read_fence(struct proxy *p)
 	memcpy(at, s->apid.listen.v, s->apid.listen.n * sizeof(*at));
 }
 
-static void
-close_listeners(struct proxy *p)
+struct proxy *
+proxy_new(struct service_context *c)
 {
-	if (p->listeners == NULL)
-		return;
-	for (unsigned i = 0; i < p->n_workers * p->n_listen; i++)
-		if (p->listeners[i] >= 0)
-			close(p->listeners[i]);
-	free(p->listeners);
-	p->listeners = NULL;
+	struct proxy *p = xcalloc(1, sizeof(*p));
+
+	p->service = c;
+	p->settings = service_settings(c);
+	return p;
 }
 
-static int
-bind_all(struct proxy *p, struct err *err)
+int
+proxy_take_over(struct proxy *p, int *admin, struct err *err)
 {
 	const struct proxy_config *cfg = &p->settings->proxy;
-	unsigned n_listen = p->n_listen, n = p->n_workers * n_listen;
+	struct priv_ids ids;
 
-	ASSERT(n_listen > 0);
-	p->listeners = xcalloc(n, sizeof(*p->listeners));
-	memset(p->listeners, 0xff, n * sizeof(*p->listeners));
-	for (unsigned l = 0; l < n_listen; l++)
-		if (sock_probe(&cfg->listen.v[l], err) != 0)
-			return err_prefix(err, "proxy.listen");
-	for (unsigned i = 0; i < n; i++) {
-		int fd = sock_listen(&cfg->listen.v[i % n_listen],
-		    p->n_workers > 1, BACKLOG, err);
-
-		if (fd < 0)
-			return err_prefix(err, "proxy.listen");
-		p->listeners[i] = fd;
-		listener_set_options(fd, cfg->timeouts_keepalive,
-		    cfg->timeouts_user_timeout);
-	}
+	if (priv_lookup(&ids, cfg->user, cfg->group, err) != 0 ||
+	    takeover_ask(&p->takeover, cfg->run_dir, ids.uid, err) != 0)
+		return -1;
+	if (p->takeover != NULL)
+		*admin = takeover_admin(p->takeover);
+	else
+		log_info(NULL, "nobody_to_take_over_from",
+		    log_str("run_dir", cfg->run_dir));
 	return 0;
 }
 
 int
-proxy_bind(struct proxy **out, struct service_context *c, struct err *err)
+proxy_bind(struct proxy *p, struct err *err)
 {
-	struct proxy *p = xcalloc(1, sizeof(*p));
-	const struct settings *s = service_settings(c);
+	const struct proxy_config *cfg = &p->settings->proxy;
 
-	p->service = c;
-	p->settings = s;
-	p->n_workers = s->proxy.workers != 0 ? s->proxy.workers : count_cores();
-	p->n_listen = (unsigned)s->proxy.listen.n;
+	p->n_workers = cfg->workers != 0 ? cfg->workers : count_cores();
 	read_methods(p);
 	read_carriers(p);
 	read_commands(p);
 	read_instance(p);
-	p->max_connections = connections_allowed(&s->proxy, err);
-	if (p->max_connections == 0 || bind_all(p, err) != 0) {
-		close_listeners(p);
-		free(p);
+	p->max_connections = connections_allowed(cfg, err);
+	if (p->max_connections == 0)
 		return -1;
-	}
-	*out = p;
-	return 0;
+	return doors_open(&p->doors, cfg, p->n_workers, p->takeover, err);
 }
 
 /* ---- the bus ---- */
@@ -308,17 +295,81 @@ static int
 start_workers(struct proxy *p, struct err *err)
 {
 	p->workers = xcalloc(p->n_workers, sizeof(struct worker *));
-	for (unsigned i = 0; i < p->n_workers; i++) {
-		int *fds = &p->listeners[(size_t)i * p->n_listen];
-
-		if (worker_new(&p->workers[i], p, i, fds, err) != 0)
+	for (unsigned i = 0; i < p->n_workers; i++)
+		if (worker_new(&p->workers[i], p, i, err) != 0)
 			return -1;
-		memset(fds, 0xff, p->n_listen * sizeof(*fds));
-	}
 	for (unsigned i = 0; i < p->n_workers; i++)
 		if (worker_start(p->workers[i], err) != 0)
 			return -1;
 	return 0;
+}
+
+/* Who is missing of the suite; NULL: nobody. */
+static const char *
+missing(struct proxy *p)
+{
+	if (!rpc_client_connected(p->auth))
+		return "authd";
+	if (!rpc_client_connected(p->decide))
+		return "acld";
+	return topic_pub_peers(p->events) == 0 ? "sessiond" : NULL;
+}
+
+/* The predecessor serves until we could, and goes on if we cannot. */
+static int
+succeed(struct proxy *p, struct err *err)
+{
+	const struct endpoint_list *listen = &p->settings->proxy.listen;
+	uint64_t until_ms = clock_mono_ms() + BUS_MS;
+	const char *who;
+
+	while ((who = missing(p)) != NULL && clock_mono_ms() < until_ms)
+		poll(NULL, 0, BUS_POLL_MS);
+	if (who != NULL)
+		return err_set(err, "not taken over: %s was not reached in "
+		    "%d s; the proxy that runs goes on", who, BUS_MS / 1000);
+	return takeover_begin(p->takeover, listen->v, listen->n, err);
+}
+
+static void
+let_clients_in(struct proxy *p)
+{
+	struct doors *d = &p->doors;
+
+	doors_listen(d, &p->settings->proxy);
+	for (unsigned i = 0; i < p->n_workers; i++)
+		worker_accept(p->workers[i], &d->fds[d->first[i]],
+		    d->first[i + 1] - d->first[i]);
+	d->given = true;
+}
+
+static void
+on_superseded(void *arg, const struct endpoint *kept, size_t n)
+{
+	struct proxy *p = arg;
+
+	ASSERT(n <= ARRAY_LEN(p->kept));
+	memcpy(p->kept, kept, n * sizeof(*kept));
+	p->n_kept = n;
+	service_superseded(p->service);
+}
+
+/* Without it all goes well but an upgrade. */
+static void
+await_successor(struct proxy *p)
+{
+	const struct handover_offer offer = {
+		.run_dir = p->settings->proxy.run_dir,
+		.listeners = p->doors.fds, .n_listeners = p->doors.n,
+		.admin = service_admin_listener(p->service),
+		.done = on_superseded, .arg = p,
+	};
+	struct err err = { 0 };
+
+	if (handover_start(&p->handover, &offer, p->takeover != NULL,
+	    &err) != 0)
+		log_warn(NULL, "takeover_unavailable",
+		    log_str("why", err.text));
 }
 
 int
@@ -327,6 +378,11 @@ proxy_start(struct proxy *p, struct err *err)
 	read_fence(p);
 	if (join_bus(p, err) != 0 || start_workers(p, err) != 0)
 		return -1;
+	if (p->takeover != NULL && succeed(p, err) != 0)
+		return -1;
+	let_clients_in(p);
+	await_successor(p);
+	takeover_free(&p->takeover);
 	metrics_on_scrape(service_metrics(p->service), on_scrape, p);
 	proxy_look_around(p);
 	log_info(NULL, "serving", log_str("instance", p->instance),
@@ -348,6 +404,7 @@ proxy_drain(struct proxy *p)
 	p->draining = true;
 	p->drain_until_ms =
 	    clock_mono_ms() + service_settings(p->service)->proxy.timeouts_drain;
+	handover_stop(&p->handover);
 	service_not_ready(p->service, "proxy", "draining");
 	log_info(NULL, "draining",
 	    log_u64("connections", atomic_load(&p->connections)));
@@ -367,14 +424,19 @@ proxy_stop(struct proxy **pp)
 {
 	struct proxy *p = *pp;
 
+	if (p == NULL)
+		return;
 	*pp = NULL;
+	handover_stop(&p->handover);
+	p->drain_over = p->draining && clock_mono_ms() >= p->drain_until_ms;
 	for (unsigned i = 0; p->workers != NULL && i < p->n_workers; i++)
 		if (p->workers[i] != NULL)
 			worker_join(p->workers[i]);
 	for (unsigned i = 0; p->workers != NULL && i < p->n_workers; i++)
 		worker_free(&p->workers[i]);
 	free(p->workers);
-	close_listeners(p);
+	doors_close(&p->doors);
+	takeover_free(&p->takeover);
 	topic_sub_close(&p->policy);
 	topic_pub_close(&p->events);
 	rpc_client_free(&p->auth);

@@ -11,11 +11,16 @@
 
 #include "config/settings.h"
 #include "proxy/dial.h"
+#include "proxy/doors.h"
 #include "proxy/policy_view.h"
 
+#define PROXY_LISTEN_MAX 16	/* addresses of proxy.listen */
+
+struct handover;
 struct service_context;
 struct rpc_client;
 struct topic_pub;
+struct takeover;
 struct topic_sub;
 struct worker;
 
@@ -36,18 +41,30 @@ struct proxy {
 
 	struct worker **workers;
 	unsigned n_workers;
-	int *listeners;			/* n_workers rows of n_listen */
-	unsigned n_listen;
+	struct doors doors;
+
+	struct takeover *takeover;	/* while we take over, or NULL */
+	struct handover *handover;	/* for who takes over from us */
+	/* Addresses a successor serves; before the drain only. */
+	struct endpoint kept[PROXY_LISTEN_MAX];
+	size_t n_kept;
 
 	uint32_t max_connections;
 	_Atomic uint32_t connections;	/* now, all workers */
 	_Atomic bool draining;
 	uint64_t drain_until_ms;	/* the main thread's */
+	bool drain_over;		/* it has come; before the end only */
 };
 
-/* Binds the listening sockets of all workers; probes each address first. */
-int proxy_bind(struct proxy **out, struct service_context *c, struct err *err)
-    MUST_CHECK;
+struct proxy *proxy_new(struct service_context *c);
+/* --takeover: asks the proxy that runs for its sockets; `admin` gets that of
+ * its admin address, or -1. Where none runs nothing happens. */
+int proxy_take_over(struct proxy *p, int *admin, struct err *err) MUST_CHECK;
+/* Binds the listening sockets of all workers; probes each address first, but
+ * for those taken over. */
+int proxy_bind(struct proxy *p, struct err *err) MUST_CHECK;
+/* Workers, the bus, then clients. Where we take over it waits for the bus, up
+ * to 10 s, before the predecessor is told to stop accepting. */
 int proxy_start(struct proxy *p, struct err *err) MUST_CHECK;
 void proxy_reload(struct proxy *p, const struct settings *next);
 /* Tells /readyz who of the suite is not connected. At the start, then often by
@@ -57,7 +74,8 @@ void proxy_look_around(struct proxy *p);
 void proxy_drain(struct proxy *p);
 /* Has everything ended, or is timeouts.drain over? */
 bool proxy_drained(struct proxy *p);
-/* Ends what is left, stops the workers and frees everything. */
+/* Ends what is left, stops the workers and frees everything, from whatever
+ * it has come to; NULL is nothing. */
 void proxy_stop(struct proxy **pp);
 
 #endif

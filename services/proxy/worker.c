@@ -161,7 +161,7 @@ start_loop_parts(struct worker *w)
 
 int
 worker_new(struct worker **out, struct proxy *p, unsigned index,
-    const int *fds, struct err *err)
+    struct err *err)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
 	struct judge judge;
@@ -190,24 +190,31 @@ worker_new(struct worker **out, struct proxy *p, unsigned index,
 	relay_room_meter(w->relays, w->cells,
 	    METRIC_proxy_relayed_bytes_total);
 	w->feed = feed_new(w->base, p->events, p->instance, w->cells);
-	w->n_listeners = p->n_listen;
-	w->listeners = xcalloc(p->n_listen, sizeof(*w->listeners));
-	for (unsigned i = 0; i < p->n_listen; i++)
-		listener_start(&w->listeners[i], w, fds[i]);
 	*out = w;
 	return 0;
 }
 
 /* ---- orders from other threads ---- */
 
-enum order { ORDER_RELOAD, ORDER_DRAIN, ORDER_STOP };
+enum order { ORDER_ACCEPT, ORDER_RELOAD, ORDER_DRAIN, ORDER_STOP };
 
 struct order_letter {
 	struct letter letter;
 	struct worker *worker;
 	enum order order;
 	const struct proxy_config *cfg;
+	size_t n;
+	int fds[];		/* n listening sockets */
 };
+
+static void
+obey_accept(struct worker *w, const int *fds, size_t n)
+{
+	w->listeners = xcalloc(n, sizeof(*w->listeners));
+	w->n_listeners = (unsigned)n;
+	for (size_t i = 0; i < n; i++)
+		listener_start(&w->listeners[i], w, fds[i]);
+}
 
 static void
 obey_reload(struct worker *w, const struct proxy_config *cfg)
@@ -220,19 +227,31 @@ obey_reload(struct worker *w, const struct proxy_config *cfg)
 	assoc_room_reload(w->assocs, cfg);
 }
 
+static bool
+is_kept(const struct proxy *p, const struct endpoint *at)
+{
+	for (size_t i = 0; i < p->n_kept; i++)
+		if (endpoint_eq(&p->kept[i], at))
+			return true;
+	return false;
+}
+
 static void
 obey_drain(struct worker *w)
 {
-	for (unsigned i = 0; i < w->n_listeners; i++)
-		listener_stop(&w->listeners[i]);
+	for (unsigned i = 0; i < w->n_listeners; i++) {
+		struct listener *l = &w->listeners[i];
+
+		listener_leave(l, !is_kept(w->proxy, &l->at));
+	}
 }
 
 static void
 close_late(struct conn *c)
 {
-	bool ran = c->relay != NULL || c->assoc != NULL;
+	bool late = c->opened != NULL && c->w->proxy->drain_over;
 
-	conn_close(c, ran ? CLOSE_drained : CLOSE_shutdown);
+	conn_close(c, late ? CLOSE_drained : CLOSE_shutdown);
 }
 
 static void
@@ -242,11 +261,15 @@ obey(struct letter *l)
 	struct worker *w = o->worker;
 
 	switch (o->order) {
+	case ORDER_ACCEPT:
+		obey_accept(w, o->fds, o->n);
+		break;
 	case ORDER_RELOAD:
 		obey_reload(w, o->cfg);
 		break;
 	case ORDER_STOP:
-		obey_drain(w);
+		for (unsigned i = 0; i < w->n_listeners; i++)
+			listener_stop(&w->listeners[i]);
 		for_each_conn(w, close_late);
 		w->stopping = true;
 		break;
@@ -258,27 +281,37 @@ obey(struct letter *l)
 }
 
 static void
-post(struct worker *w, enum order order, const struct proxy_config *cfg)
+post(struct worker *w, enum order order, const struct proxy_config *cfg,
+    const int *fds, size_t n)
 {
-	struct order_letter *o = xcalloc(1, sizeof(*o));
+	struct order_letter *o = xcalloc(1, sizeof(*o) + n * sizeof(*fds));
 
 	o->letter.deliver = obey;
 	o->worker = w;
 	o->order = order;
 	o->cfg = cfg;
+	o->n = n;
+	if (n > 0)
+		memcpy(o->fds, fds, n * sizeof(*fds));
 	mailbox_post(w->mailbox, &o->letter);
+}
+
+void
+worker_accept(struct worker *w, const int *fds, size_t n)
+{
+	post(w, ORDER_ACCEPT, NULL, fds, n);
 }
 
 void
 worker_reload(struct worker *w, const struct proxy_config *cfg)
 {
-	post(w, ORDER_RELOAD, cfg);
+	post(w, ORDER_RELOAD, cfg, NULL, 0);
 }
 
 void
 worker_drain(struct worker *w)
 {
-	post(w, ORDER_DRAIN, NULL);
+	post(w, ORDER_DRAIN, NULL, NULL, 0);
 }
 
 /* ---- the thread ---- */
@@ -312,7 +345,7 @@ worker_join(struct worker *w)
 {
 	if (!w->running)
 		return;
-	post(w, ORDER_STOP, NULL);
+	post(w, ORDER_STOP, NULL, NULL, 0);
 	pthread_join(w->thread, NULL);
 	w->running = false;
 }

@@ -61,14 +61,18 @@ struct worker {
 	} published;
 };
 
-/* Everything but the thread. `fds` are listening sockets, one for each
- * endpoint of cfg->listen; the worker's from now on. */
+/* Everything but the thread. */
 int worker_new(struct worker **out, struct proxy *p, unsigned index,
-    const int *fds, struct err *err) MUST_CHECK;
+    struct err *err) MUST_CHECK;
 int worker_start(struct worker *w, struct err *err) MUST_CHECK;
 
 /* From any thread; done on the worker in its next turn. */
 void worker_reload(struct worker *w, const struct proxy_config *cfg);
+/* Accepts at these sockets, which listen and are the worker's from now on.
+ * Once, after worker_start(). */
+void worker_accept(struct worker *w, const int *fds, size_t n);
+/* Takes who waits in the queues, but for those of an address that a successor
+ * kept (proxy->kept); then accepts nobody. */
 void worker_drain(struct worker *w);
 /* Ends what still runs and waits for the thread. */
 void worker_join(struct worker *w);

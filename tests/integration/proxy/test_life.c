@@ -178,7 +178,7 @@ test_second_signal(void **state)
 	close(fd);
 	close(target);
 	peers_next_session(r->peers, RECORD_OPEN, NULL);
-	peers_next_session(r->peers, RECORD_CLOSE, "drained");
+	peers_next_session(r->peers, RECORD_CLOSE, "shutdown");
 }
 
 /* ---- reload ---- */
