@@ -20,6 +20,7 @@
 #include "proxy/dial.h"
 #include "proxy/http_connect.h"
 #include "proxy/lease.h"
+#include "proxy/quota.h"
 #include "proxy/relay.h"
 #include "proxy/resolve.h"
 #include "proxy/socks5.h"
@@ -97,6 +98,7 @@ struct handshake {
 	struct dial *dial;
 	enum dial_result dial_result;
 	struct bind *bind;
+	struct quota_hold bind_hold;	/* among its user's, while it waits */
 	struct endpoint peer;		/* who came to it */
 	struct event changes;		/* of a client whose input is full */
 	bool watching_changes;

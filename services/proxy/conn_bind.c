@@ -121,6 +121,7 @@ on_bound(void *arg, enum bind_result result, int fd,
 
 	h->bind = NULL;
 	count_listener(c, -1);
+	quota_give(&h->bind_hold);
 	if (result == BIND_PEER) {
 		h->target = stream_plain(fd);
 		h->peer = *from;
@@ -249,17 +250,35 @@ tell_where(struct conn *c)
 	return conn_tell(c, &at) ? CONN_BIND_WAIT : conn_gone(c);
 }
 
+/* Only who waits counts: with the peer there it is a session like any. */
+static enum quota_result
+take_turn(struct conn *c)
+{
+	return quota_take(c->w->proxy->quota, QUOTA_BIND, c->identity->user,
+	    c->w->cfg->bind_max_per_user, &c->h->bind_hold);
+}
+
 enum conn_state
 conn_bind(struct conn *c, const struct decision *d)
 {
 	enum close_reason reason;
 	struct err err;
 
+	switch (take_turn(c)) {
+	case QUOTA_FULL:
+		return conn_refuse(c, CLOSE_limit_user, d,
+		    "proxy.bind.max_per_user");
+	case QUOTA_NO_MEMORY:
+		return conn_refuse(c, CLOSE_out_of_resources, d, NULL);
+	case QUOTA_OK:
+		break;
+	}
 	conn_permit(c, d);
 	conn_record_open(c, d);
 	if (listen_for_peer(c, &err))
 		return tell_where(c);
 	reason = failure(errno);
+	quota_give(&c->h->bind_hold);
 	if (reason == CLOSE_bind_failed)
 		log_warn(NULL, "bind_failed", log_str("error", err.text));
 	return conn_refuse(c, reason, NULL, err.text);
@@ -337,6 +356,7 @@ void
 conn_bind_cancel(struct conn *c)
 {
 	unwatch_changes(c->h);
+	quota_give(&c->h->bind_hold);
 	if (c->h->bind == NULL)
 		return;
 	bind_cancel(&c->h->bind);

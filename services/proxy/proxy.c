@@ -17,6 +17,7 @@
 #include "proxy/asks.h"
 #include "proxy/handover.h"
 #include "proxy/proxy_metrics.h"
+#include "proxy/quota.h"
 #include "proxy/takeover.h"
 #include "proxy/worker.h"
 #include "service/priv.h"
@@ -157,6 +158,7 @@ proxy_new(struct service_context *c)
 
 	p->service = c;
 	p->settings = service_settings(c);
+	p->quota = quota_new();
 	return p;
 }
 
@@ -443,5 +445,6 @@ proxy_stop(struct proxy **pp)
 	rpc_client_free(&p->decide);
 	free(p->fence.own);
 	free(p->fence.listeners);
+	quota_free(&p->quota);
 	free(p);
 }

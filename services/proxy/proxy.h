@@ -17,6 +17,7 @@
 #define PROXY_LISTEN_MAX 16	/* addresses of proxy.listen */
 
 struct handover;
+struct quota;
 struct service_context;
 struct rpc_client;
 struct topic_pub;
@@ -38,6 +39,7 @@ struct proxy {
 	struct topic_pub *events;
 	struct policy_view view;
 	struct dial_fence fence;
+	struct quota *quota;
 
 	struct worker **workers;
 	unsigned n_workers;

@@ -21,7 +21,7 @@
 #include "base/mem.h"
 #include "net/sock.h"
 
-#define WITH_BIND "workers = 1\ntimeouts.drain = \"0s\"\n" \
+#define WITH_BIND "timeouts.drain = \"0s\"\n" \
 	"commands = [\"connect\", \"bind\"]\n"
 #define BLOCK 2
 #define BY_HARD_DENY 3
@@ -30,7 +30,9 @@
 static void
 start(struct rig *r, const char *lines, const char *const *set)
 {
-	char *all = xasprintf(WITH_BIND "%s", lines);
+	const char *workers =
+	    strstr(lines, "workers") == NULL ? "workers = 1\n" : "";
+	char *all = xasprintf(WITH_BIND "%s%s", workers, lines);
 
 	rig_configure(r, all);
 	rig_start(r, set);
@@ -703,6 +705,42 @@ test_out_of_descriptors(void **state)
 	talk(first, peer);
 }
 
+/* Of all workers together, and only while they wait. */
+static void
+test_max_per_user(void **state)
+{
+	struct rig *r = *state;
+	const struct record_session *s;
+	struct endpoint at[2], more;
+	int fd[2], fourth, refused, peer;
+
+	start(r, "workers = 2\nbind.max_per_user = 2\n", NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		fd[i] = wait_for(r, "127.0.0.1", &at[i]);
+		peers_next_session(r->peers, RECORD_OPEN, NULL);
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		refused = rig_connect(r, NULL);
+		rig_login(refused, "alice");
+		request(refused, "127.0.0.1", 0);
+		rig_expect_refusal(refused, 2);
+		close(refused);
+		s = peers_next_session(r->peers, RECORD_REJECT, "limit_user");
+		assert_true(str_eq(s->close_detail,
+		    STR("proxy.bind.max_per_user")));
+	}
+	/* one has its peer, one leaves: two more may wait */
+	peer = rig_connect_to(&at[0], NULL);
+	expect_peer(fd[0], peer);
+	fourth = wait_for(r, "127.0.0.1", &more);
+	close(fd[1]);
+	rig_wait_metric(r, "proxy_bind_listeners", 1);
+	close(wait_for(r, "127.0.0.1", &more));
+	close(fourth);
+	talk(fd[0], peer);
+	rig_wait_metric(r, "proxy_bind_listeners", 0);
+}
+
 /* SIGTERM ends those that wait as well. */
 static void
 test_stop_while_waiting(void **state)
@@ -718,7 +756,7 @@ test_stop_while_waiting(void **state)
 	close(fd);
 	assert_int_equal(rig_wait_exit(r), 0);
 	assert_false(is_open(&at));
-	expect_failed(r, "shutdown", 0);
+	expect_failed(r, "drained", 0);
 }
 
 /* Off, as it is by default: 07, and nothing is asked. */
@@ -772,7 +810,7 @@ main(int argc, char **argv)
 		T(case_56_acld_is_silent), T(case_53_nobody_comes),
 		T(case_54_client_leaves),
 		T(client_leaves_while_a_peer_is_judged),
-		T(waiting_is_idle), T(out_of_descriptors),
+		T(waiting_is_idle), T(max_per_user), T(out_of_descriptors),
 		T(stop_while_waiting), T(command_is_off),
 		T(refused_by_a_rule), T(socks4), T(socks4_failures),
 	};

@@ -23,6 +23,7 @@
 #include "proxy/gate.h"
 #include "proxy/listener.h"
 #include "proxy/proxy_metrics.h"
+#include "proxy/quota.h"
 #include "proxy/worker.h"
 
 #define CONNS 16
@@ -185,6 +186,7 @@ setup(void **state)
 	settings(&r->cfg);
 	be_silent_name_server(r);
 	r->proxy.max_connections = CONNS;
+	r->proxy.quota = quota_new();
 	r->proxy.methods[0] = SOCKS5_METHOD_USERPASS;
 	r->proxy.n_methods = 1;
 	r->proxy.carriers = r->proxy.commands = UINT_MAX;
@@ -214,6 +216,7 @@ teardown(void **state)
 	assert_int_equal(peers_sums(r->peers).malformed, 0);
 	rpc_client_free(&r->proxy.auth);
 	rpc_client_free(&r->proxy.decide);
+	quota_free(&r->proxy.quota);
 	metrics_free(&r->metrics);
 	peers_free(&r->peers);
 	close(r->target);
