@@ -140,7 +140,7 @@ pool_grow(struct pool *p)
 }
 
 void *
-pool_get(struct pool *p)
+pool_take(struct pool *p)
 {
 	union spare *s;
 
@@ -149,7 +149,15 @@ pool_get(struct pool *p)
 	s = p->spares;
 	p->spares = s->next;
 	p->used++;
-	return memset(s, 0, p->size);
+	return s;
+}
+
+void *
+pool_get(struct pool *p)
+{
+	void *object = pool_take(p);
+
+	return object == NULL ? NULL : memset(object, 0, p->size);
 }
 
 void

@@ -33,6 +33,8 @@ struct pool;
 struct pool *pool_new(size_t size, size_t max) MUST_CHECK;
 /* Zeroed object, or NULL: `max` are out, or memory is. */
 void *pool_get(struct pool *p) MUST_CHECK;
+/* The same, but it holds whatever was there before. */
+void *pool_take(struct pool *p) MUST_CHECK;
 void pool_put(struct pool *p, void *object);
 size_t pool_used(const struct pool *p);
 /* All objects must be back. */

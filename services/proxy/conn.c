@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -232,9 +233,11 @@ static struct conn *
 conn_new(struct worker *w)
 {
 	struct conn *c = pool_get(w->conns);
-	struct handshake *h = pool_get(w->handshakes);
+	struct handshake *h = pool_take(w->handshakes);
 
 	if (c != NULL && h != NULL) {
+		memset(h, 0, offsetof(struct handshake, in));
+		h->permit.n = 0;
 		c->h = h;
 		return c;
 	}

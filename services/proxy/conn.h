@@ -72,19 +72,13 @@ struct handshake {
 	bool eof;		/* the client ended its side */
 
 	uint16_t in_len;
-	uint8_t in[CONN_INPUT_MAX];
-
-	char offered[256];	/* user name that was offered; not terminated */
 	uint8_t offered_len;
 	uint8_t claimed_len;
-	char claimed[255];	/* SOCKS4's user id: a remark in the record */
 	struct http_connect http;	/* the head that is being read */
 	uint8_t http_challenges, http_wrong;	/* 407 said; logins refused */
 	uint8_t password_len;
-	char password[255];	/* until it was answered; then wiped */
 	struct dest dest;	/* port 0: no request was read */
 	uint8_t command;	/* enum record_command, and of SOCKS5 */
-	char raw_host[256];	/* host as sent, of a malformed request */
 	uint8_t raw_host_len;
 
 	struct lease_waiter waiter;	/* for login or decision */
@@ -92,17 +86,26 @@ struct handshake {
 	struct resolve_query *query;
 	bool resolved_now;		/* the answer came at once */
 	enum resolve_result resolve_result;
-	struct addr resolved[RESOLVE_ADDRS_MAX];
 	uint8_t n_resolved;
-	struct permit permit;
 	struct dial *dial;
 	enum dial_result dial_result;
+	bool has_bound;
+	struct endpoint bound;		/* our side of the target's socket */
 	struct bind *bind;
 	struct quota_hold bind_hold;	/* among its user's, while it waits */
 	struct endpoint peer;		/* who came to it */
 	struct event changes;		/* of a client whose input is full */
 	bool watching_changes;
 	struct stream target;
+
+	/* Here nothing is zeroed but permit.n: a length says what counts. */
+	uint8_t in[CONN_INPUT_MAX];
+	char offered[256];	/* user name that was offered; not terminated */
+	char claimed[255];	/* SOCKS4's user id: a remark in the record */
+	char password[255];	/* until it was answered; then wiped */
+	char raw_host[256];	/* host as sent, of a malformed request */
+	struct addr resolved[RESOLVE_ADDRS_MAX];
+	struct permit permit;	/* of the decision; n 0: none yet */
 };
 
 struct conn {

@@ -5,13 +5,12 @@
 #include "proxy/conn_impl.h"
 
 #include "base/clock.h"
-#include "net/sock.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/worker.h"
 
 static void
 on_dialled(void *arg, enum dial_result result, int fd,
-    const struct endpoint *to)
+    const struct endpoint *to, const struct endpoint *local)
 {
 	struct conn *c = arg;
 	struct handshake *h = c->h;
@@ -20,6 +19,9 @@ on_dialled(void *arg, enum dial_result result, int fd,
 	h->dial_result = result;
 	if (result == DIAL_OK)
 		h->target = stream_plain(fd);
+	h->has_bound = local != NULL;
+	if (local != NULL)
+		h->bound = *local;
 	c->used = to->addr;
 	c->has_used = true;
 	conn_step(c, conn_dial_answer);
@@ -96,11 +98,8 @@ enum conn_state
 conn_dial_answer(struct conn *c)
 {
 	struct handshake *h = c->h;
-	struct endpoint bound;
 
 	if (h->dial_result != DIAL_OK)
 		return dial_failed(c, h->dial_result);
-	if (c->w->cfg->mask_bound_address || !sock_local(h->target.fd, &bound))
-		return conn_established(c, NULL);
-	return conn_established(c, &bound);
+	return conn_established(c, h->has_bound ? &h->bound : NULL);
 }

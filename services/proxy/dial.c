@@ -143,26 +143,13 @@ dial_free(struct dial *d)
 /* The end: the dial is gone when done runs. */
 static void
 dial_finish(struct dial *d, enum dial_result result, int fd,
-    struct endpoint to)
+    struct endpoint to, const struct endpoint *local)
 {
 	dial_done_fn *done = d->done;
 	void *arg = d->arg;
 
 	dial_free(d);
-	done(arg, result, fd, &to);
-}
-
-/*
- * A connection to a port of this machine that nobody listens on may meet
- * itself (TCP simultaneous open) when the kernel picks that very port.
- */
-static bool
-met_itself(const struct try *t)
-{
-	struct endpoint local;
-
-	return is_own(t->dial->fence, &t->to.addr) &&
-	    sock_local(t->fd, &local) && endpoint_eq(&local, &t->to);
+	done(arg, result, fd, &to, local);
 }
 
 /*
@@ -180,24 +167,42 @@ try_error(const struct try *t, short what)
 	if ((what & EV_READ) && getsockopt(t->fd, SOL_SOCKET, SO_ERROR,
 	    &error, &len) != 0)
 		return errno;
-	if (error == 0 && met_itself(t))
-		return ECONNREFUSED;
 	return error;
 }
 
 static void dial_go_on(struct dial *d);
 
 static void
+try_won(struct try *t, const struct endpoint *local)
+{
+	int fd = t->fd;
+
+	event_del(&t->event);
+	t->fd = -1;
+	dial_finish(t->dial, DIAL_OK, fd, t->to,
+	    t->dial->cfg->mask_bound_address ? NULL : local);
+}
+
+/*
+ * A connection to a port of this machine that nobody listens on may meet
+ * itself (TCP simultaneous open) when the kernel picks that very port.
+ */
+static void
 on_try(evutil_socket_t fd, short what, void *arg)
 {
 	struct try *t = arg;
 	struct dial *d = t->dial;
+	bool own = is_own(d->fence, &t->to.addr);
+	struct endpoint local;
 	int error = try_error(t, what);
 
+	if (error == 0 && (own || !d->cfg->mask_bound_address) &&
+	    !sock_local(fd, &local))
+		error = errno;
+	if (error == 0 && own && endpoint_eq(&local, &t->to))
+		error = ECONNREFUSED;
 	if (error == 0) {
-		event_del(&t->event);
-		t->fd = -1;
-		dial_finish(d, DIAL_OK, fd, t->to);
+		try_won(t, &local);
 		return;
 	}
 	try_close(t);
@@ -269,7 +274,7 @@ static void
 dial_go_on(struct dial *d)
 {
 	if (!dial_launch(d))
-		dial_finish(d, d->failure, -1, d->failure_to);
+		dial_finish(d, d->failure, -1, d->failure_to, NULL);
 }
 
 static void
@@ -288,7 +293,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	for (uint8_t i = 0; i < d->next; i++)
 		if (d->tries[i].fd >= 0)
 			note_failure(d, DIAL_TIMEOUT, &d->tries[i].to);
-	dial_finish(d, d->failure, -1, d->failure_to);
+	dial_finish(d, d->failure, -1, d->failure_to, NULL);
 }
 
 struct dial *

@@ -54,10 +54,11 @@ struct dial;
 /* DIAL_OK: `fd` is the caller's, connected, non-blocking, with TCP_NODELAY and
  * SO_OOBINLINE (keepalive comes from the relay); `to` is who answered. Else fd
  * is -1, `to` the address whose failure is reported (the one nearest to
- * success: 05, 03, 04, 01). `to` is borrowed until return. Once, on the worker,
- * not from within dial_start; the dial is gone when it runs. */
+ * success: 05, 03, 04, 01). `local` is the socket's own address, NULL where it
+ * is not to be shown or there is none. Both are borrowed until return. Once, on
+ * the worker, not from within dial_start; the dial is gone when it runs. */
 typedef void dial_done_fn(void *arg, enum dial_result result, int fd,
-    const struct endpoint *to);
+    const struct endpoint *to, const struct endpoint *local);
 
 /* Sockets leave as egress.h says. `cfg` and `fence` must outlive the dial. NULL:
  * resources (no socket could be made at all is reported by done). */

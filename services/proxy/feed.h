@@ -3,7 +3,7 @@
  * feed: a worker's records, in order, on their way to sessiond.
  *
  * A feed is one stream of audit.md: a random id, numbers without holes. Records
- * gather for up to 10 ms or until a batch is full and go out over pub/sub,
+ * gather for up to 25 ms or until a batch is full and go out over pub/sub,
  * which may lose them: sessiond then sees the hole. (With the journal, only
  * what is durable will be published, and sync repairs.) Owned by one worker.
  */

@@ -16,15 +16,19 @@ struct outcome {
 	enum dial_result result;
 	int fd;
 	struct endpoint to;
+	bool has_local;
+	struct endpoint local;
 };
 
 static void
-on_done(void *arg, enum dial_result result, int fd, const struct endpoint *to)
+on_done(void *arg, enum dial_result result, int fd, const struct endpoint *to,
+    const struct endpoint *local)
 {
 	struct outcome *o = arg;
 
 	assert_false(o->done);
-	*o = (struct outcome){ true, result, fd, *to };
+	*o = (struct outcome){ true, result, fd, *to, local != NULL,
+		local != NULL ? *local : (struct endpoint){ 0 } };
 }
 
 static const struct dial_fence open_fence = { 0 };
@@ -86,7 +90,7 @@ test_connects(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct endpoint e;
+		struct endpoint e, local;
 		int l = io_listen(at[i], 8, &e), on = 0;
 		struct permit p = permit_of(e.port, addrs[i], 1);
 		struct outcome o = dial(&cfg, &open_fence, &p);
@@ -94,6 +98,8 @@ test_connects(void **state)
 
 		assert_int_equal(o.result, DIAL_OK);
 		assert_true(endpoint_eq(&o.to, &e));
+		assert_true(sock_local(o.fd, &local));
+		assert_true(o.has_local && endpoint_eq(&o.local, &local));
 		assert_true(fcntl(o.fd, F_GETFL) & O_NONBLOCK);
 		assert_true(fcntl(o.fd, F_GETFD) & FD_CLOEXEC);
 		getsockopt(o.fd, IPPROTO_TCP, TCP_NODELAY, &on, &len);
@@ -103,6 +109,26 @@ test_connects(void **state)
 		close(o.fd);
 		close(l);
 	}
+}
+
+/* Where BND is masked, nobody asks for it. */
+static void
+test_local_is_not_shown(void **state)
+{
+	static const char *const addrs[] = { "127.0.0.1" };
+	struct proxy_config cfg = config();
+	struct endpoint e;
+	int l = io_listen("127.0.0.1:0", 8, &e);
+	struct permit p = permit_of(e.port, addrs, 1);
+	struct outcome o;
+
+	(void)state;
+	cfg.mask_bound_address = true;
+	o = dial(&cfg, &open_fence, &p);
+	assert_int_equal(o.result, DIAL_OK);
+	assert_false(o.has_local);
+	close(o.fd);
+	close(l);
 }
 
 /* A target that speaks first makes the socket readable as well. */
@@ -444,6 +470,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_connects),
+		cmocka_unit_test(test_local_is_not_shown),
 		cmocka_unit_test(test_connects_to_one_who_speaks_first),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_first_dead_second_alive),
