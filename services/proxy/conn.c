@@ -27,13 +27,6 @@
 
 static void conn_watch(struct conn *c);
 
-static struct str
-source_key(const struct endpoint *source)
-{
-	return (struct str){ (const char *)source->addr.b,
-		sizeof(source->addr.b) };
-}
-
 /* ---- clocks ---- */
 
 static void
@@ -209,26 +202,6 @@ conn_send(struct conn *c, const void *p, size_t len)
 
 /* ---- accept ---- */
 
-static unsigned
-admit(struct worker *w, const struct endpoint *peer)
-{
-	const struct proxy_config *cfg = w->cfg;
-	uint32_t most = w->proxy->max_connections;
-	uint32_t pre_login = cfg->limits_pre_login;
-
-	if (pre_login == 0)
-		pre_login = most / 4;
-	if (atomic_load_explicit(&w->proxy->connections,
-		memory_order_relaxed) >= most)
-		return ACCEPT_LIMIT_GLOBAL;
-	if (w->n_pre_login >= pre_login)
-		return ACCEPT_LIMIT_PRE_LOGIN;
-	if (!tally_take(&w->sources, source_key(peer),
-		cfg->limits_pre_login_per_source))
-		return ACCEPT_LIMIT_SOURCE;
-	return ACCEPT_OK;
-}
-
 static struct conn *
 conn_new(struct worker *w)
 {
@@ -265,11 +238,8 @@ conn_begin(struct conn *c, struct listener *l, int fd,
 	c->source = *peer;
 	c->id = id_new_v7();
 	c->accepted_us = clock_mono_us();
-	c->pre_login = true;
-	w->n_pre_login++;
+	c->places = 1;
 	list_push(&w->open, &c->link);
-	atomic_fetch_add_explicit(&w->proxy->connections, 1,
-	    memory_order_relaxed);
 	gauge(c, CONN_GREETING, 1);
 
 	list_init(&h->waiter.link);
@@ -286,31 +256,31 @@ void
 conn_accept(struct listener *l, int fd, const struct endpoint *peer)
 {
 	struct worker *w = l->worker;
-	unsigned result = admit(w, peer);
-	struct conn *c = NULL;
+	enum close_reason why = admit_knock(w, peer);
+	bool has_place = why == CLOSE_NONE;
+	struct conn *c = has_place ? conn_new(w) : NULL;
 
-	if (result == ACCEPT_OK) {
-		c = conn_new(w);
-		if (c == NULL) {
-			tally_give(&w->sources, source_key(peer));
-			result = ACCEPT_NO_MEMORY;
-		}
-	}
-	metrics_add(w->cells, METRIC_proxy_connections_total, result, 1);
-	if (c == NULL)
+	if (c == NULL) {
+		admit_refuse(l, peer, has_place ? CLOSE_out_of_resources : why,
+		    has_place);
 		close(fd);
-	else
-		conn_begin(c, l, fd, peer);
+		return;
+	}
+	metrics_add(w->cells, METRIC_proxy_connections_total, ACCEPT_OK, 1);
+	conn_begin(c, l, fd, peer);
+	admit_wait(c);
 }
 
 void
 conn_asked(struct conn *c)
 {
-	if (!c->pre_login)
-		return;
-	c->pre_login = false;
-	c->w->n_pre_login--;
-	tally_give(&c->w->sources, source_key(&c->source));
+	admit_asked(c);
+}
+
+bool
+conn_is(const struct conn *c, const struct id *id)
+{
+	return c->magic == CONN_MAGIC && id_eq(&c->id, id);
 }
 
 /* ---- relay ---- */
@@ -343,6 +313,7 @@ handshake_free(struct conn *c)
 
 	if (h == NULL)
 		return;
+	ASSERT(!c->pre_login);
 	conn_bind_cancel(c);
 	c->h = NULL;
 	if (c->relay == NULL)
@@ -466,18 +437,14 @@ conn_close(struct conn *c, enum close_reason reason)
 	c->magic = CONN_BURIED;
 	relay_free(&c->relay, ends_abruptly(c->reason));
 	assoc_free(&c->assoc, ends_abruptly(c->reason));
+	admit_left(c);
 	handshake_free(c);
 	stream_close(&c->client, false);
-	conn_asked(c);
-	if (c->counted)
-		tally_give(&w->users, c->identity->user);
 	identity_unref(&c->identity);
 	free(c->opened);
 	c->opened = NULL;
 	free(c->first);
 	c->first = NULL;
-	atomic_fetch_sub_explicit(&w->proxy->connections, 1,
-	    memory_order_relaxed);
 	list_del(&c->link);
 	list_push(&w->graveyard, &c->link);
 }

@@ -20,6 +20,7 @@
 #include "proxy/dial.h"
 #include "proxy/http_connect.h"
 #include "proxy/lease.h"
+#include "proxy/lobby.h"
 #include "proxy/quota.h"
 #include "proxy/relay.h"
 #include "proxy/resolve.h"
@@ -65,6 +66,8 @@ enum conn_clock {
 struct handshake {
 	struct conn *conn;	/* whose it is */
 	struct event clock;
+	struct list waiting;	/* in worker's, while c->pre_login */
+	struct lobby_seat seat;	/* the same among those of its source */
 	uint64_t left_ms;	/* of the handshake's time, while it stands */
 	uint64_t due_ms;	/* when it ends, while it runs */
 	uint32_t delay_ms;
@@ -128,7 +131,8 @@ struct conn {
 	uint16_t opened_len;
 	uint16_t reply_code;	/* sent: 0-8, 90-91, 200-504; or NO_REPLY */
 	uint16_t reason;	/* enum close_reason; CLOSE_NONE: running */
-	bool counted;		/* among its user's sessions */
+	uint8_t places;		/* among the process's connections */
+	struct quota_hold holds[3];	/* as a session; see admit.c */
 	struct id id;
 	uint64_t accepted_us;	/* boot clock */
 	uint64_t setup_us;	/* accept to the reply */
@@ -161,6 +165,8 @@ void conn_close(struct conn *c, enum close_reason reason);
 void conn_checkpoint(struct conn *c);
 /* Frees what was buried. */
 void conn_bury(struct worker *w);
+/* Is it still the connection with that id? `c` was one of this worker's. */
+bool conn_is(const struct conn *c, const struct id *id);
 
 /* ---- for conn_*.c ---- */
 
@@ -184,6 +190,9 @@ bool conn_start_assoc(struct conn *c, int fd) MUST_CHECK;
 void conn_record_open(struct conn *c, const struct decision *d);
 /* The CLOSE will name this peer, who has come, not the one asked for. */
 void conn_record_peer(struct conn *c, const struct endpoint *peer);
+/* Who was not let in: counts it, and a REJECT (see admit_may_record). */
+void conn_record_refused(const struct listener *l, const struct endpoint *peer,
+    enum close_reason reason);
 /* REJECT, or CLOSE where there was an OPEN. `d` and `detail` may be NULL. */
 void conn_record_end(struct conn *c, enum close_reason reason,
     const struct decision *d, const char *detail);

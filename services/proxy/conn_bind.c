@@ -254,8 +254,9 @@ tell_where(struct conn *c)
 static enum quota_result
 take_turn(struct conn *c)
 {
-	return quota_take(c->w->proxy->quota, QUOTA_BIND, c->identity->user,
-	    c->w->cfg->bind_max_per_user, &c->h->bind_hold);
+	return quota_take(c->w->proxy->admit.quota, QUOTA_BIND,
+	    c->identity->user, c->w->cfg->bind_max_per_user,
+	    &c->h->bind_hold);
 }
 
 enum conn_state

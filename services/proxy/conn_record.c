@@ -158,15 +158,15 @@ fill_end(struct record_session *s, const struct conn *c,
 }
 
 static void
-log_end(const struct conn *c, const struct record_session *s)
+log_end(const struct record_session *s)
 {
 	char client[ENDPOINT_TEXT_SIZE], dest[ADDR_TEXT_SIZE] = "";
 	char id[ID_TEXT_SIZE];
 
 	if (!log_enabled(LOG_INFO))
 		return;
-	endpoint_format(client, &c->source);
-	id_format(id, &c->id);
+	endpoint_format(client, &s->source);
+	id_format(id, &s->id);
 	if (s->has_dest_ip)
 		addr_format(dest, &s->dest_ip);
 	log_info(NULL, "session_closed", log_str("session_id", id),
@@ -181,25 +181,25 @@ log_end(const struct conn *c, const struct record_session *s)
 }
 
 static void
-emit(struct conn *c, enum record_type type, const struct record_session *s)
+emit_reject(struct worker *w, const struct record_session *s)
 {
 	uint8_t body[RECORD_MAX];
 
-	feed_add(c->w->feed, body,
-	    record_pack_session(body, sizeof(body), type, s));
-	log_end(c, s);
+	feed_add(w->feed, body,
+	    record_pack_session(body, sizeof(body), RECORD_REJECT, s));
+	log_end(s);
 }
 
 /* The conn itself no longer knows what the log shows. */
 static void
-log_packed(const struct conn *c, struct str body)
+log_packed(struct str body)
 {
 	struct record r;
 
 	if (!log_enabled(LOG_INFO))
 		return;
 	ASSERT(record_unpack(&r, body) == RECORD_OK);
-	log_end(c, &r.session);
+	log_end(&r.session);
 	record_fini(&r);
 }
 
@@ -248,7 +248,7 @@ close_opened(struct conn *c, enum close_reason reason, const char *detail)
 	fill_end(&end, c, reason, detail);
 	len = record_pack_close(body, sizeof(body), opened, &end);
 	feed_add(c->w->feed, body, len);
-	log_packed(c, (struct str){ (char *)body, len });
+	log_packed((struct str){ (char *)body, len });
 }
 
 void
@@ -262,13 +262,35 @@ conn_record_end(struct conn *c, enum close_reason reason,
 	    (unsigned)reason - 1, 1);
 	if (c->opened != NULL) {
 		close_opened(c, reason, detail);
-	} else {
+	} else if (admit_may_record(c->w, reason)) {
 		struct record_session s;
 
 		fill(&s, c, d);
 		fill_end(&s, c, reason, detail);
-		emit(c, RECORD_REJECT, &s);
+		emit_reject(c->w, &s);
 	}
+}
+
+void
+conn_record_refused(const struct listener *l, const struct endpoint *peer,
+    enum close_reason reason)
+{
+	struct worker *w = l->worker;
+	struct record_session s = {
+		.source = *peer,
+		.listener = str_from(l->name),
+		.status = close_reason_status(reason),
+		.close_reason = str_from(close_reason_name(reason)),
+		.reply_code = RECORD_NO_REPLY,
+	};
+
+	metrics_add(w->cells, METRIC_proxy_sessions_closed_total,
+	    (unsigned)reason - 1, 1);
+	if (!admit_may_record(w, reason))
+		return;
+	s.id = id_new_v7();
+	s.started_ms = id_ms(&s.id);
+	emit_reject(w, &s);
 }
 
 void

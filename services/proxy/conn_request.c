@@ -70,26 +70,20 @@ resolve(struct conn *c)
 
 /* ---- the request ---- */
 
-/* A user's limit is told where it belongs: 02, not a login that fails. */
-static bool
-count_session(struct conn *c)
-{
-	c->counted = tally_take(&c->w->users, c->identity->user,
-	    c->w->cfg->limits_sessions_per_user);
-	return c->counted;
-}
-
 enum conn_state
 conn_requested(struct conn *c)
 {
 	struct handshake *h = c->h;
+	enum close_reason why;
 
 	conn_asked(c);
 	if (commands[h->command] == NULL ||
 	    (c->w->proxy->commands & 1u << h->command) == 0)
 		return conn_refuse(c, CLOSE_command_disabled, NULL, NULL);
-	if (!count_session(c))
-		return conn_refuse(c, CLOSE_limit_user, NULL, NULL);
+	/* Limits are told where they belong: 02, not a login that fails. */
+	why = admit_request(c);
+	if (why != CLOSE_NONE)
+		return conn_refuse(c, why, NULL, NULL);
 	if (h->command == COMMAND_UDP)	/* each destination is judged */
 		return conn_udp(c, NULL);
 	if (h->dest.is_name)

@@ -51,10 +51,21 @@ is_shortage(int error)
 }
 
 static void
+set_paused(struct listener *l, bool paused)
+{
+	if (l->paused == paused)
+		return;
+	l->paused = paused;
+	metrics_gauge_add(l->worker->cells, METRIC_proxy_accept_paused, 0,
+	    paused ? 1 : -1);
+}
+
+static void
 listener_pause(struct listener *l, int error)
 {
 	struct worker *w = l->worker;
 
+	set_paused(l, true);
 	event_del(&l->readable);
 	evtimer_add(&l->resume, &pause_time);
 	metrics_add(w->cells, METRIC_proxy_accept_pauses_total, 0, 1);
@@ -69,6 +80,7 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	set_paused(l, false);
 	if (!l->leaving) {
 		event_add(&l->readable, NULL);
 		return;
@@ -147,6 +159,7 @@ listener_stop(struct listener *l)
 		return;
 	event_del(&l->readable);
 	evtimer_del(&l->resume);
+	set_paused(l, false);
 	close(l->fd);
 	l->fd = -1;
 }

@@ -23,6 +23,7 @@ struct listener {
 	bool leaving;			/* `resume` closes it */
 	struct event readable, resume;
 	struct endpoint at;
+	bool paused;			/* until `resume` */
 	char name[ENDPOINT_TEXT_SIZE];	/* "127.0.0.1:1080", for records */
 };
 

@@ -72,7 +72,7 @@ put_out_oldest(struct lobby *l, struct lobby_source *source)
 	l->out(seat);
 }
 
-bool
+void
 lobby_enter(struct lobby *l, struct lobby_seat *seat, struct str key,
     uint32_t max)
 {
@@ -81,7 +81,7 @@ lobby_enter(struct lobby *l, struct lobby_seat *seat, struct str key,
 
 	ASSERT(seat->shard == NULL);
 	if (max == 0)
-		return true;
+		return;
 	s = shards_lock(l->shards, key);
 	source = source_find(s, key);
 	if (source == NULL)
@@ -95,7 +95,6 @@ lobby_enter(struct lobby *l, struct lobby_seat *seat, struct str key,
 			put_out_oldest(l, source);
 	}
 	shard_unlock(s);
-	return source != NULL;
 }
 
 void

@@ -33,9 +33,10 @@ typedef void lobby_out_fn(struct lobby_seat *seat);
 
 struct lobby *lobby_new(lobby_out_fn *out) MUST_CHECK;
 /* Takes a seat among those of `source`, and puts out the oldest as long as they
- * are more than `max`. 0: no limit, no seat is taken. false: no memory. */
-bool lobby_enter(struct lobby *l, struct lobby_seat *seat, struct str source,
-    uint32_t max) MUST_CHECK;
+ * are more than `max`. No seat is taken where there is no limit (0), or no
+ * memory. */
+void lobby_enter(struct lobby *l, struct lobby_seat *seat, struct str source,
+    uint32_t max);
 /* Harmless without a seat, or when it was put out. */
 void lobby_leave(struct lobby_seat *seat);
 /* Seats of that source. */

@@ -16,16 +16,17 @@
 #include "net/sock.h"
 #include "proxy/asks.h"
 #include "proxy/handover.h"
+#include "proxy/pipes.h"
 #include "proxy/proxy_metrics.h"
-#include "proxy/quota.h"
 #include "proxy/takeover.h"
 #include "proxy/worker.h"
 #include "service/priv.h"
 #include "service/service.h"
 
 #define OWN_ADDRS_MAX 256
-/* Descriptors kept back for the bus, the log, DNS and the pipes. */
-#define DESCRIPTORS_RESERVED 512
+/* Descriptors kept back for the bus, the log, name servers, attempts to
+ * connect that run beside each other. */
+#define DESCRIPTORS_RESERVED 128
 /* authd may be slow, but not away (threats.md section 7). */
 #define AUTH_UNCONNECTED_MS 2000
 /* How long a successor waits for the suite. */
@@ -40,20 +41,37 @@ count_cores(void)
 	return n < 1 ? 1 : n > 256 ? 256 : (unsigned)n;
 }
 
-/* A session needs a descriptor for the client and one for the target. */
+/*
+ * A session needs a descriptor for the client and one for the target; one over
+ * UDP needs four and counts twice (admit_request). Pipes make large transfers
+ * cheaper, sessions do not depend on them: they get a quarter at most.
+ */
+static uint64_t
+connections_possible(rlim_t descriptors, unsigned n_workers)
+{
+	uint64_t pipes = (uint64_t)n_workers * PIPES_MAX * 2;
+	uint64_t n = descriptors;
+
+	if (pipes > n / 4)
+		pipes = n / 4;
+	return n < DESCRIPTORS_RESERVED + pipes
+	    ? 0 : (n - DESCRIPTORS_RESERVED - pipes) / 2;
+}
+
 static uint32_t
-connections_allowed(const struct proxy_config *cfg, struct err *err)
+connections_allowed(const struct proxy_config *cfg, unsigned n_workers,
+    struct err *err)
 {
 	struct rlimit limit;
-	uint64_t most;
+	uint64_t most = 0;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
-	    limit.rlim_cur <= DESCRIPTORS_RESERVED + 2) {
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		most = connections_possible(limit.rlim_cur, n_workers);
+	if (most == 0) {
 		err_set(err, "RLIMIT_NOFILE is too small; at least %d is needed",
 		    DESCRIPTORS_RESERVED * 2);
 		return 0;
 	}
-	most = (limit.rlim_cur - DESCRIPTORS_RESERVED) / 2;
 	if (cfg->limits_sessions == 0)
 		return (uint32_t)(most < 1000000 ? most : 1000000);
 	if (cfg->limits_sessions > most)
@@ -158,7 +176,7 @@ proxy_new(struct service_context *c)
 
 	p->service = c;
 	p->settings = service_settings(c);
-	p->quota = quota_new();
+	admit_init(&p->admit);
 	return p;
 }
 
@@ -189,7 +207,7 @@ proxy_bind(struct proxy *p, struct err *err)
 	read_carriers(p);
 	read_commands(p);
 	read_instance(p);
-	p->max_connections = connections_allowed(cfg, err);
+	p->max_connections = connections_allowed(cfg, p->n_workers, err);
 	if (p->max_connections == 0)
 		return -1;
 	return doors_open(&p->doors, cfg, p->n_workers, p->takeover, err);
@@ -445,6 +463,6 @@ proxy_stop(struct proxy **pp)
 	rpc_client_free(&p->decide);
 	free(p->fence.own);
 	free(p->fence.listeners);
-	quota_free(&p->quota);
+	admit_fini(&p->admit);
 	free(p);
 }

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "config/settings.h"
+#include "proxy/admit.h"
 #include "proxy/dial.h"
 #include "proxy/doors.h"
 #include "proxy/policy_view.h"
@@ -17,7 +18,6 @@
 #define PROXY_LISTEN_MAX 16	/* addresses of proxy.listen */
 
 struct handover;
-struct quota;
 struct service_context;
 struct rpc_client;
 struct topic_pub;
@@ -39,7 +39,6 @@ struct proxy {
 	struct topic_pub *events;
 	struct policy_view view;
 	struct dial_fence fence;
-	struct quota *quota;
 
 	struct worker **workers;
 	unsigned n_workers;
@@ -52,7 +51,8 @@ struct proxy {
 	size_t n_kept;
 
 	uint32_t max_connections;
-	_Atomic uint32_t connections;	/* now, all workers */
+	_Atomic uint32_t connections;	/* now, all workers; UDP counts twice */
+	struct admit admit;
 	_Atomic bool draining;
 	uint64_t drain_until_ms;	/* the main thread's */
 	bool drain_over;		/* it has come; before the end only */

@@ -14,8 +14,9 @@
 		.values = { variable##_values },                            \
 	}
 
-LABEL(connection_results, "result", "accepted", "limit_global",
-    "limit_pre_login", "limit_source", "no_memory");
+LABEL(connection_results, "result", "accepted", "limit_global", "limit_rate",
+    "no_memory");
+LABEL(put_out_limits, "limit", "pre_login", "pre_login_per_source");
 LABEL(auth_results, "result", "success", "failure", "busy", "silent");
 LABEL(oddities, "what", "version", "login", "request", "rsv");
 LABEL(directions, "direction", "sent", "received");

@@ -171,8 +171,7 @@ worker_new(struct worker **out, struct proxy *p, unsigned index,
 	w->index = index;
 	list_init(&w->open);
 	list_init(&w->graveyard);
-	tally_init(&w->sources);
-	tally_init(&w->users);
+	admit_open(w);
 	w->cells = metrics_thread(service_metrics(p->service));
 	w->conns = pool_new(sizeof(struct conn), p->max_connections);
 	w->handshakes = pool_new(sizeof(struct handshake), p->max_connections);
@@ -375,7 +374,5 @@ worker_free(struct worker **wp)
 	event_base_free(w->base);
 	pool_free(&w->conns);
 	pool_free(&w->handshakes);
-	tally_fini(&w->sources);
-	tally_fini(&w->users);
 	free(w);
 }

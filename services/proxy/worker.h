@@ -18,7 +18,7 @@
 #include "base/metrics.h"
 #include "proxy/assoc.h"
 #include "proxy/proxy.h"
-#include "proxy/tally.h"
+#include "proxy/shaper.h"
 
 struct listener;
 
@@ -47,9 +47,11 @@ struct worker {
 	struct pool *conns, *handshakes;
 	struct list open;		/* struct conn, oldest first */
 	struct list graveyard;		/* freed after the turn */
-	struct tally sources;		/* connections that have not asked */
-	struct tally users;		/* sessions */
-	uint32_t n_pre_login;
+	struct list waiting;		/* handshakes of those who have not
+					 * asked, oldest first; admit.c's */
+	_Atomic uint64_t oldest_us;	/* when the first of them came, for
+					 * other workers; UINT64_MAX: none */
+	struct shaper refusals;		/* that are recorded */
 
 	uint64_t checkpoint_ms;		/* when counters are recorded next */
 	bool running;			/* the thread exists; its starter's */

@@ -154,7 +154,7 @@ one_of_each(struct rig *r, unsigned i)
 		rig_expect_lit(fd, "\5\2\1\1");
 		break;
 	case 5:
-		rig_send_lit(fd, "\4");
+		rig_send_lit(fd, "\3");
 		(void)rig_expect_end(fd);
 		break;
 	case 6:		/* leaves in the middle */
@@ -192,66 +192,125 @@ test_no_descriptor_is_lost(void **state)
 	    251 * (3 * 2 + 2 + 3));
 }
 
-/* ---- before login ---- */
+/* ---- before the request ---- */
 
 static void
-test_clients_that_do_not_log_in(void **state)
+expect_method(int fd)
 {
-	struct rig *r = *state;
-	int fd[3], other;
-
-	rig_start(r, (const char *[]){
-		"proxy.limits.pre_login_per_source=3", NULL });
-	for (size_t i = 0; i < 3; i++) {
-		fd[i] = rig_connect(r, "127.0.0.2:0");
-		rig_send_lit(fd[i], "\5\1\2");
-		rig_expect_lit(fd[i], "\5\2");
-	}
-	other = rig_connect(r, "127.0.0.2:0");
-	(void)rig_expect_end(other);
-	close(other);
-	rig_wait_metric(r,
-	    "proxy_connections_total{result=\"limit_source\"}", 1);
-	/* from elsewhere there is room */
-	other = rig_connect(r, "127.0.0.3:0");
-	rig_send_lit(other, "\5\1\2");
-	rig_expect_lit(other, "\5\2");
-	close(other);
-	/* one of the three makes its request, and counts no longer */
-	rig_send_lit(fd[0], "\1\5alice\5right");
-	rig_expect_lit(fd[0], "\1\0");
-	rig_request(fd[0], &r->target_at);
-	(void)rig_expect_success(fd[0]);
-	other = rig_connect(r, "127.0.0.2:0");
-	rig_send_lit(other, "\5\1\2");
-	rig_expect_lit(other, "\5\2");
-	close(other);
-	for (size_t i = 0; i < 3; i++)
-		close(fd[i]);
-	close(rig_accept(r->target));
+	rig_send_lit(fd, "\5\1\2");
+	rig_expect_lit(fd, "\5\2");
 }
 
+#define PUT_OUT(limit) "proxy_put_out_total{limit=\"" limit "\"}"
+
+/* A-1: one source has too many that do not ask. The oldest of them goes, who
+ * comes from elsewhere or has asked stays. */
 static void
-test_all_that_do_not_log_in(void **state)
+test_the_oldest_of_a_source_goes(void **state)
 {
 	struct rig *r = *state;
-	int a, b, c;
+	int fd[3], other, asked, target;
 
-	rig_start(r, (const char *[]){ "proxy.limits.pre_login=2", NULL });
-	a = rig_connect(r, "127.0.0.2:0");
-	b = rig_connect(r, "127.0.0.3:0");
-	rig_wait_metric(r, ACCEPTED, 2);
-	c = rig_connect(r, "127.0.0.4:0");
-	(void)rig_expect_end(c);
-	close(c);
-	rig_wait_metric(r,
-	    "proxy_connections_total{result=\"limit_pre_login\"}", 1);
-	close(a);
-	rig_wait_metric(r, "proxy_connections{state=\"greeting\"}", 1);
-	c = rig_connect(r, "127.0.0.4:0");
-	rig_login(c, "alice");
-	close(c);
-	close(b);
+	rig_configure(r, "workers = 2\n");
+	rig_start(r, (const char *[]){
+		"proxy.limits.pre_login_per_source=3", NULL });
+	other = rig_connect(r, "127.0.0.3:0");
+	expect_method(other);
+	asked = rig_connect(r, "127.0.0.2:0");
+	rig_login(asked, "alice");
+	rig_request(asked, &r->target_at);
+	(void)rig_expect_success(asked);
+	target = rig_accept(r->target);
+	peers_next_session(r->peers, RECORD_OPEN, NULL);
+	for (size_t i = 0; i < 3; i++) {
+		fd[i] = rig_connect(r, "127.0.0.2:0");
+		expect_method(fd[i]);
+	}
+	for (size_t i = 0; i < 30; i++) {
+		const struct record_session *s;
+		int newcomer = rig_connect(r, "127.0.0.2:0");
+
+		expect_method(newcomer);
+		(void)rig_expect_end(fd[i % 3]);
+		close(fd[i % 3]);
+		fd[i % 3] = newcomer;
+		s = peers_next_session(r->peers, RECORD_REJECT,
+		    "limit_source");
+		assert_int_equal(s->dest_port, 0);
+		assert_int_equal(s->reply_code, RECORD_NO_REPLY);
+	}
+	rig_wait_metric(r, PUT_OUT("pre_login_per_source"), 30);
+	rig_wait_metric(r, "proxy_connections{state=\"auth_read\"}", 4);
+	for (size_t i = 0; i < 3; i++)
+		rig_expect_silence(fd[i]);
+	rig_expect_silence(other);
+	rig_send_lit(asked, "still here");
+	rig_expect_lit(target, "still here");
+	/* the newest goes on to ask */
+	rig_send_lit(fd[2], "\1\5alice\5right");
+	rig_expect_lit(fd[2], "\1\0");
+	for (size_t i = 0; i < 3; i++)
+		close(fd[i]);
+	close(other);
+	close(asked);
+	close(target);
+}
+
+/* All together: the oldest of all goes, whosever it is, in whichever worker. */
+static void
+test_the_oldest_of_all_goes(void **state)
+{
+	struct rig *r = *state;
+	char from[32];
+	int fd[8];
+
+	rig_configure(r, "workers = 2\n");
+	rig_start(r, (const char *[]){ "proxy.limits.pre_login=8", NULL });
+	for (unsigned i = 0; i < 40; i++) {
+		int newcomer;
+
+		snprintf(from, sizeof(from), "127.0.1.%u:0", i + 1);
+		newcomer = rig_connect(r, from);
+		expect_method(newcomer);
+		if (i >= ARRAY_LEN(fd)) {
+			(void)rig_expect_end(fd[i % ARRAY_LEN(fd)]);
+			close(fd[i % ARRAY_LEN(fd)]);
+			peers_next_session(r->peers, RECORD_REJECT,
+			    "limit_global");
+		}
+		fd[i % ARRAY_LEN(fd)] = newcomer;
+	}
+	rig_wait_metric(r, PUT_OUT("pre_login"), 32);
+	rig_wait_metric(r, ACCEPTED, 40);
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++) {
+		rig_expect_silence(fd[i]);
+		close(fd[i]);
+	}
+}
+
+/* A-1 in small: somebody from the very address of those who flood it with
+ * silent connections gets through, again and again. */
+static void
+test_login_in_a_flood(void **state)
+{
+	struct rig *r = *state;
+	int silent[200], fd, target;
+	size_t n = 0;
+
+	rig_configure(r, "workers = 2\n");
+	rig_start(r, (const char *[]){
+		"proxy.limits.pre_login_per_source=16", NULL });
+	for (unsigned turn = 0; turn < 10; turn++) {
+		for (unsigned i = 0; i < 20; i++)
+			silent[n++] = rig_connect(r, "127.0.0.1:0");
+		fd = rig_session(r, "alice", &target);
+		close(fd);
+		close(target);
+	}
+	rig_wait_metric(r, "proxy_sessions_total", 10);
+	rig_wait_metric(r, "proxy_connections{state=\"greeting\"}", 15);
+	for (size_t i = 0; i < n; i++)
+		close(silent[i]);
 }
 
 /* ---- sessions ---- */
@@ -264,11 +323,14 @@ test_all_sessions(void **state)
 
 	rig_start(r, (const char *[]){ "proxy.limits.sessions=2",
 	    "proxy.limits.pre_login=2", NULL });
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
 		fd[i] = rig_session(r, "alice", &target[i]);
+		peers_next_session(r->peers, RECORD_OPEN, NULL);
+	}
 	other = rig_connect(r, NULL);
 	(void)rig_expect_end(other);
 	close(other);
+	peers_next_session(r->peers, RECORD_REJECT, "limit_global");
 	rig_wait_metric(r,
 	    "proxy_connections_total{result=\"limit_global\"}", 1);
 	close(fd[0]);
@@ -374,8 +436,9 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(out_of_descriptors), T(no_descriptor_for_the_target),
-		T(no_descriptor_is_lost), T(clients_that_do_not_log_in),
-		T(all_that_do_not_log_in), T(all_sessions),
+		T(no_descriptor_is_lost), T(the_oldest_of_a_source_goes),
+		T(the_oldest_of_all_goes), T(login_in_a_flood),
+		T(all_sessions),
 		T(sessions_per_user), T(anonymous),
 	};
 

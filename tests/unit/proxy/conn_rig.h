@@ -23,7 +23,6 @@
 #include "proxy/gate.h"
 #include "proxy/listener.h"
 #include "proxy/proxy_metrics.h"
-#include "proxy/quota.h"
 #include "proxy/worker.h"
 
 #define CONNS 16
@@ -34,7 +33,7 @@ struct rig {
 	struct proxy proxy;
 	struct proxy_config cfg;
 	struct metrics *metrics;
-	struct worker w;
+	struct worker w, *workers;	/* the only one */
 	struct listener listener;
 	int target;			/* listening */
 	struct endpoint target_at;
@@ -108,8 +107,7 @@ worker_init(struct rig *r)
 	event_add(&w->mail, NULL);
 	list_init(&w->open);
 	list_init(&w->graveyard);
-	tally_init(&w->sources);
-	tally_init(&w->users);
+	admit_open(w);
 	w->cells = metrics_thread(r->metrics);
 	w->conns = pool_new(sizeof(struct conn), CONNS);
 	w->handshakes = pool_new(sizeof(struct handshake), CONNS);
@@ -138,8 +136,6 @@ worker_fini(struct worker *w)
 	event_base_free(w->base);
 	pool_free(&w->conns);
 	pool_free(&w->handshakes);
-	tally_fini(&w->sources);
-	tally_fini(&w->users);
 }
 
 static inline void
@@ -185,8 +181,11 @@ setup(void **state)
 	peers_start_sessiond(r->peers);
 	settings(&r->cfg);
 	be_silent_name_server(r);
+	admit_init(&r->proxy.admit);
+	r->workers = &r->w;
+	r->proxy.workers = &r->workers;
+	r->proxy.n_workers = 1;
 	r->proxy.max_connections = CONNS;
-	r->proxy.quota = quota_new();
 	r->proxy.methods[0] = SOCKS5_METHOD_USERPASS;
 	r->proxy.n_methods = 1;
 	r->proxy.carriers = r->proxy.commands = UINT_MAX;
@@ -210,13 +209,13 @@ teardown(void **state)
 	struct rig *r = *state;
 
 	worker_fini(&r->w);
+	admit_fini(&r->proxy.admit);
 	topic_pub_close(&r->proxy.events);
 	peers_wait_ended(r->peers, 1);
 	assert_int_equal(peers_sums(r->peers).holes, 0);
 	assert_int_equal(peers_sums(r->peers).malformed, 0);
 	rpc_client_free(&r->proxy.auth);
 	rpc_client_free(&r->proxy.decide);
-	quota_free(&r->proxy.quota);
 	metrics_free(&r->metrics);
 	peers_free(&r->peers);
 	close(r->target);
@@ -281,9 +280,8 @@ wait_gone(struct rig *r)
 	feed_flush(r->w.feed);
 	assert_int_equal(pool_used(r->w.conns), 0);
 	assert_int_equal(pool_used(r->w.handshakes), 0);
-	assert_int_equal(r->w.sources.map.count, 0);
-	assert_int_equal(r->w.users.map.count, 0);
-	assert_int_equal(r->w.n_pre_login, 0);
+	assert_true(list_empty(&r->w.waiting));
+	assert_int_equal(atomic_load(&r->proxy.admit.waiting), 0);
 	assert_int_equal(atomic_load(&r->proxy.connections), 0);
 	for (unsigned s = 0; s < CONN_STATES; s++)
 		assert_int_equal(metrics_value(r->metrics,

@@ -382,7 +382,8 @@ test_pools_are_bounds(void **state)
 	assert_non_null(the_conn(r));
 	close(fd[0]);
 	wait_gone(r);
-	assert_int_equal(peers_sums(r->peers).records, 0);
+	peers_next_session(r->peers, RECORD_REJECT, "out_of_resources");
+	assert_int_equal(peers_sums(r->peers).records, 1);
 }
 
 /* What an idle session costs in this room (ruling 10). */
