@@ -415,7 +415,7 @@ test_metrics_are_what_happened(void **state)
 	rig_expect_refusal(fd, 7);
 	close(fd);
 	fd = rig_connect(r, NULL);		/* invalid_request */
-	rig_send_lit(fd, "\4");
+	rig_send_lit(fd, "\6");
 	(void)rig_expect_end(fd);
 	close(fd);
 	fd = rig_connect(r, NULL);		/* no event at all */
