@@ -19,9 +19,10 @@
 #define REASON_MAX 64
 #define GROUP_MAX 255
 #define FIRST_CLOSING 30	/* fields from here on are CLOSE's and REJECT's */
-/* What they, destinations and dest_ip take at most, and what else may be told
- * at the end where an OPEN has no destination: its groups leave that room. */
-#define CLOSING_MAX 448
+/* What they, the peer of a BIND, destinations and dest_ip take at most, and what
+ * else may be told at the end where an OPEN has no destination: its groups leave
+ * that room. */
+#define CLOSING_MAX 480
 #define DECIDED_MAX 560
 
 enum kind {
@@ -276,6 +277,24 @@ record_pack_close(void *out, size_t size, struct str opened,
 	for (const struct field *f = session_fields; f->number != 0; f++)
 		if (f->late || f->number >= FIRST_CLOSING)
 			put_field(&w, f, s);
+	return w.failed ? 0 : w.len;
+}
+
+size_t
+record_pack_peer(void *out, size_t size, struct str opened,
+    const struct record_session *s)
+{
+	const struct record_session peer = {
+		.has_dest_ip = s->has_dest_ip, .dest_ip = s->dest_ip,
+		.dest_port = s->dest_port, .destinations = s->destinations,
+	};
+	struct writer w = writer_on(out, size < RECORD_MAX ? size : RECORD_MAX);
+
+	ASSERT(opened.len > HEAD && opened.ptr[0] == RECORD_OPEN);
+	writer_put(&w, opened.ptr, opened.len);
+	for (const struct field *f = session_fields; f->number != 0; f++)
+		if (f->late)
+			put_field(&w, f, &peer);
 	return w.failed ? 0 : w.len;
 }
 

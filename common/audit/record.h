@@ -124,6 +124,10 @@ size_t record_pack_session(void *out, size_t size, enum record_type type,
  * to it: dest_host, dest_port, decision, rule, generation. */
 size_t record_pack_close(void *out, size_t size, struct str opened,
     const struct record_session *s) MUST_CHECK;
+/* The OPEN once more, in the same bytes, and what `s` has of dest_ip, dest_port
+ * and `destinations`: a peer came to a BIND. Once a record. */
+size_t record_pack_peer(void *out, size_t size, struct str opened,
+    const struct record_session *s) MUST_CHECK;
 size_t record_pack_update(void *out, size_t size,
     const struct record_update *u) MUST_CHECK;
 size_t record_pack_end(void *out, size_t size, const struct record_end *e)

@@ -112,17 +112,14 @@ conn_record_open(struct conn *c, const struct decision *d)
 void
 conn_record_peer(struct conn *c, const struct endpoint *peer)
 {
+	const struct record_session s = {
+		.has_dest_ip = true, .dest_ip = peer->addr,
+		.dest_port = peer->port, .destinations = 1,
+	};
 	uint8_t body[RECORD_MAX];
-	struct record r;
-	size_t len;
+	size_t len = record_pack_peer(body, sizeof(body),
+	    (struct str){ (char *)c->opened, c->opened_len }, &s);
 
-	ASSERT(record_unpack(&r, (struct str){ (char *)c->opened,
-	    c->opened_len }) == RECORD_OK);
-	r.session.has_dest_ip = true;
-	r.session.dest_ip = peer->addr;
-	r.session.dest_port = peer->port;
-	len = record_pack_session(body, sizeof(body), RECORD_OPEN, &r.session);
-	record_fini(&r);
 	free(c->opened);
 	c->opened = xmalloc(len);
 	memcpy(c->opened, body, len);

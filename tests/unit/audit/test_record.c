@@ -175,6 +175,39 @@ test_close_from_open(void **state)
 	    pack(RECORD_OPEN, &opened, open), &end), 0);
 }
 
+/* The peer that came to a BIND, and nothing else, is told anew. */
+static void
+test_peer_of_bind(void **state)
+{
+	struct record_session s = sample(), came = sample();
+	char open[RECORD_MAX], buf[RECORD_MAX];
+	struct record r;
+	struct str body;
+
+	(void)state;
+	s.user = STR("al\\ice\xe9");	/* escaped once, not twice */
+	s.dest_port = 0;
+	s.destinations = 0;
+	came.dest_ip = v4(9);
+	came.dest_port = 40001;
+	came.destinations = 1;
+	came.rule = came.dest_host = STR("of another");
+	body = pack(RECORD_OPEN, &s, open);
+	body.len = record_pack_peer(buf, sizeof(buf), body, &came);
+	body.ptr = buf;
+	assert_int_equal(record_unpack(&r, body), RECORD_OK);
+	assert_int_equal(r.type, RECORD_OPEN);
+	assert_str(r.session.user, STR("al\\\\ice\\xe9"));
+	r.session.user = s.user;
+	s.dest_ip = came.dest_ip;
+	s.dest_port = came.dest_port;
+	s.destinations = 1;
+	assert_same(&s, &r.session);
+	record_fini(&r);
+	assert_int_equal(record_pack_peer(buf, 100, pack(RECORD_OPEN, &s, open),
+	    &came), 0);
+}
+
 /* The largest OPEN leaves room for the largest end, also for one that tells
  * the destination. */
 static void
@@ -189,7 +222,7 @@ test_close_always_fits(void **state)
 		.close_reason = all, .close_detail = all,
 		.reply_code = RECORD_REPLY_MAX, .setup_us = INT64_MAX,
 		.destinations = RECORD_DESTINATIONS_MAX };
-	char open[RECORD_MAX], buf[RECORD_MAX];
+	char open[RECORD_MAX], peer[RECORD_MAX], buf[RECORD_MAX];
 	struct record r;
 	struct str body;
 	size_t len;
@@ -205,12 +238,14 @@ test_close_always_fits(void **state)
 	s.close_reason = s.close_detail = STR("");
 	s.status = STATUS_NONE;
 	s.counters = (struct record_counters){ 0 };
-	s.duration_us = s.setup_us = s.reply_code = 0;
+	s.duration_us = s.setup_us = 0;
+	s.reply_code = 0;
 	for (unsigned asked = 2; asked-- > 0;) {
 		if (!asked) {
 			s.dest_host = s.rule = STR("");
 			s.has_dest_ip = false;
-			s.dest_port = s.generation = s.n_permitted = 0;
+			s.generation = s.n_permitted = 0;
+			s.dest_port = 0;
 			s.decision = DECISION_NONE;
 			end.dest_host = end.rule = all;
 			end.dest_port = UINT16_MAX;
@@ -219,7 +254,9 @@ test_close_always_fits(void **state)
 		}
 		body = pack(RECORD_OPEN, &s, open);
 		/* groups took what was left, but for one that did not fit */
-		assert_true(body.len > RECORD_MAX - 448 - 560 * !asked - 300);
+		assert_true(body.len > RECORD_MAX - 480 - 560 * !asked - 300);
+		body.len = record_pack_peer(peer, sizeof(peer), body, &end);
+		body.ptr = peer;
 		len = record_pack_close(buf, sizeof(buf), body, &end);
 		assert_true(len > body.len);
 		assert_int_equal(record_unpack(&r, (struct str){ buf, len }),
@@ -635,6 +672,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session_comes_back),
 		cmocka_unit_test(test_close_from_open),
+		cmocka_unit_test(test_peer_of_bind),
 		cmocka_unit_test(test_close_always_fits),
 		cmocka_unit_test(test_bare_session_comes_back),
 		cmocka_unit_test(test_protobuf_reads_it),
