@@ -435,7 +435,10 @@ proxy_drain(struct proxy *p)
 bool
 proxy_drained(struct proxy *p)
 {
-	return atomic_load(&p->connections) == 0 ||
+	/* A worker that was not told yet may still accept. */
+	bool closed = atomic_load(&p->n_closed) == p->n_workers;
+
+	return (closed && atomic_load(&p->connections) == 0) ||
 	    clock_mono_ms() >= p->drain_until_ms;
 }
 

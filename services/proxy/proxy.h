@@ -54,6 +54,7 @@ struct proxy {
 	_Atomic uint32_t connections;	/* now, all workers; UDP counts twice */
 	struct admit admit;
 	_Atomic bool draining;
+	_Atomic unsigned n_closed;	/* workers that take nobody any more */
 	uint64_t drain_until_ms;	/* the main thread's */
 	bool drain_over;		/* it has come; before the end only */
 };

@@ -243,6 +243,7 @@ obey_drain(struct worker *w)
 
 		listener_leave(l, !is_kept(w->proxy, &l->at));
 	}
+	atomic_fetch_add(&w->proxy->n_closed, 1);
 }
 
 static void

@@ -64,7 +64,7 @@ rig_log(const struct rig *r)
 {
 	char path[96];
 
-	path_of(r, path, "log");
+	path_of(r, path, r->log);
 	return read_file(path);
 }
 
@@ -165,6 +165,7 @@ rig_setup(void **state)
 {
 	struct rig *r = xcalloc(1, sizeof(*r));
 
+	r->log = "log";
 	r->peers = peers_new();
 	r->target = listen_on("127.0.0.1:0", &r->target_at);
 	r->target6 = listen_on("[::1]:0", &r->target6_at);
@@ -177,9 +178,10 @@ rig_setup(void **state)
 }
 
 static pid_t
-spawn(const struct rig *r, const char *log, const char *const *set)
+spawn(const struct rig *r, const char *log, const char *option,
+    const char *const *set)
 {
-	const char *argv[4 + 2 * SET_MAX] = { "sallyport-proxy", "--config" };
+	const char *argv[5 + 2 * SET_MAX] = { "sallyport-proxy", "--config" };
 	char config[96], output[96];
 	size_t n = 3;
 	pid_t pid;
@@ -192,6 +194,7 @@ spawn(const struct rig *r, const char *log, const char *const *set)
 		argv[n++] = "--set";
 		argv[n++] = set[i];
 	}
+	argv[n] = option;
 	pid = fork();
 	if (pid == 0) {
 		int fd = open(output, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -220,10 +223,12 @@ static bool
 wait_started(struct rig *r)
 {
 	uint64_t end = patience();
+	int status;
 
 	while (!log_has(r, "event=started")) {
-		if (waitpid(r->pid, NULL, WNOHANG) == r->pid) {
+		if (waitpid(r->pid, &status, WNOHANG) == r->pid) {
 			r->pid = 0;
+			r->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 			return false;
 		}
 		assert_true(clock_mono_ms() < end);
@@ -238,9 +243,9 @@ rig_spawn(struct rig *r, const char *const *set)
 {
 	char path[96];
 
-	path_of(r, path, "log");
+	path_of(r, path, r->log);
 	for (unsigned tries = 0; tries < PORT_TRIES; tries++) {
-		r->pid = spawn(r, "log", set);
+		r->pid = spawn(r, r->log, NULL, set);
 		if (wait_started(r))
 			return;
 		if (!log_has(r, "Address already in use"))
@@ -286,6 +291,49 @@ rig_wait_exit(struct rig *r)
 	return reap(pid);
 }
 
+pid_t
+rig_spawn_successor(struct rig *r, const char *const *set)
+{
+	return spawn(r, "other", "--takeover", set);
+}
+
+bool
+rig_take_over(struct rig *r, const char *const *set, char *words, size_t size)
+{
+	/* Turn by turn: the process that leaves writes to the other one. */
+	const char *log = strcmp(r->log, "log") == 0 ? "log2" : "log";
+	struct rig next = *r;
+	char path[96];
+
+	assert_int_equal(r->predecessor, 0);
+	next.log = log;
+	path_of(r, path, log);
+	(void)unlink(path);
+	next.pid = spawn(r, log, "--takeover", set);
+	if (!wait_started(&next)) {
+		char *text = rig_log(&next);
+
+		if (words != NULL)
+			snprintf(words, size, "%s", text);
+		free(text);
+		r->code = next.code;
+		return false;
+	}
+	r->predecessor = r->pid;
+	r->pid = next.pid;
+	r->log = log;
+	return true;
+}
+
+int
+rig_wait_predecessor(struct rig *r)
+{
+	pid_t pid = r->predecessor;
+
+	r->predecessor = 0;
+	return reap(pid);
+}
+
 int
 rig_run_other(struct rig *r, const struct endpoint *listen, char *words,
     size_t size)
@@ -295,7 +343,8 @@ rig_run_other(struct rig *r, const struct endpoint *listen, char *words,
 
 	endpoint_format(at, listen);
 	set = xasprintf("proxy.listen=%s", at);
-	code = reap(spawn(r, "other", (const char *const[]){ set, NULL }));
+	code = reap(spawn(r, "other", NULL,
+	    (const char *const[]){ set, NULL }));
 	free(set);
 	path_of(r, path, "other");
 	log = read_file(path);
@@ -329,9 +378,13 @@ int
 rig_teardown(void **state)
 {
 	static const char *const files[] = { "sallyport.toml", "hosts", "log",
-		"other" };
+		"log2", "other" };
 	struct rig *r = *state;
 
+	if (r->predecessor != 0) {
+		kill(r->predecessor, SIGTERM);
+		assert_int_equal(rig_wait_predecessor(r), 0);
+	}
 	if (r->pid != 0) {
 		rig_signal(r, SIGTERM);
 		check_end(r, rig_wait_exit(r));

@@ -25,6 +25,9 @@ extern const char *rig_binary;
 struct rig {
 	struct peers *peers;
 	pid_t pid;			/* 0: not running */
+	pid_t predecessor;		/* of rig_take_over, until reaped */
+	const char *log;		/* name of its file */
+	int code;			/* how the last one ended, if it did */
 	struct endpoint listen, listen6;
 	char lines[512];		/* of rig_configure */
 	int target, target6;		/* listening */
@@ -44,6 +47,17 @@ void rig_spawn(struct rig *r, const char *const *set);
 /* Starts all peers and the proxy, and waits until it is ready and has heard
  * the policy. */
 void rig_start(struct rig *r, const char *const *set);
+/*
+ * Starts another one with --takeover. true: it has started, and is the rig's
+ * process from now on; the one before is r->predecessor. false: it has ended,
+ * with exit code r->code; `words` (may be NULL) gets its stderr.
+ */
+bool rig_take_over(struct rig *r, const char *const *set, char *words,
+    size_t size);
+/* The same without waiting for it. */
+pid_t rig_spawn_successor(struct rig *r, const char *const *set);
+/* Waits for the end of the predecessor; exit code, or 128 + signal. */
+int rig_wait_predecessor(struct rig *r);
 void rig_signal(struct rig *r, int sig);
 /* Waits for the end; exit code, or 128 + signal. */
 int rig_wait_exit(struct rig *r);

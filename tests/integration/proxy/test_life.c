@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "msg/topic.h"
+#include "net/sock.h"
 #include "proto/decide.pb-c.h"
 
 /* ---- start ---- */
@@ -179,6 +180,77 @@ test_second_signal(void **state)
 	close(target);
 	peers_next_session(r->peers, RECORD_OPEN, NULL);
 	peers_next_session(r->peers, RECORD_CLOSE, "shutdown");
+}
+
+/* ---- where outgoing connections leave from ---- */
+
+static void
+expect_source(struct rig *r, const char *text)
+{
+	struct endpoint from;
+	struct addr wanted;
+	int target, fd = rig_session(r, "alice", &target);
+
+	assert_true(addr_parse(&wanted, str_from(text)));
+	assert_true(sock_peer(target, &from));
+	assert_true(addr_eq(&from.addr, &wanted));
+	close(fd);
+	close(target);
+}
+
+/* The target sees it; the other family, and who lost it by a reload, leave as
+ * the kernel chooses. */
+static void
+test_source_address(void **state)
+{
+	struct rig *r = *state;
+	int fd, target;
+
+	rig_configure(r, "workers = 1\ntimeouts.drain = \"0s\"\n"
+	    "source_address = \"127.0.0.5\"\negress_interface = \"lo\"\n");
+	rig_start(r, NULL);
+	expect_source(r, "127.0.0.5");
+	fd = rig_connect(r, NULL);
+	rig_login(fd, "alice");
+	rig_request(fd, &r->target6_at);
+	(void)rig_expect_success(fd);
+	target = rig_accept(r->target6);
+	close(fd);
+	close(target);
+	rig_configure(r, "workers = 1\ntimeouts.drain = \"0s\"\n"
+	    "source_address = \"192.0.2.1\"\negress_interface = \"lo\"\n");
+	rig_signal(r, SIGHUP);
+	rig_wait_log(r, "192.0.2.1 is not an address of this machine");
+	expect_source(r, "127.0.0.5");
+	rig_configure(r, "workers = 1\ntimeouts.drain = \"0s\"\n"
+	    "egress_interface = \"lo\"\n");
+	rig_signal(r, SIGHUP);
+	rig_wait_log(r, "event=config_reloaded");
+	expect_source(r, "127.0.0.1");
+}
+
+static void
+expect_no_start(struct rig *r, const char *lines, const char *words)
+{
+	struct endpoint other = r->listen6;
+	char said[4096];
+
+	rig_configure(r, lines);
+	assert_int_equal(rig_run_other(r, &other, said, sizeof(said)), 78);
+	if (strstr(said, words) == NULL)
+		fail_msg("%s", said);
+}
+
+static void
+test_source_that_is_not_there(void **state)
+{
+	struct rig *r = *state;
+
+	expect_no_start(r, "source_address = \"2001:db8::7\"\n",
+	    "proxy.source_address: 2001:db8::7 is not an address of this "
+	    "machine; see: ip address");
+	expect_no_start(r, "egress_interface = \"nowhere0\"\n",
+	    "proxy.egress_interface: this machine has no interface nowhere0");
 }
 
 /* ---- reload ---- */
@@ -481,7 +553,8 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(port_in_use), T(any_start_order), T(drain),
-		T(drain_runs_out), T(second_signal), T(reload), T(bad_reload),
+		T(drain_runs_out), T(second_signal), T(source_address),
+		T(source_that_is_not_there), T(reload), T(bad_reload),
 		T(checkpoint), T(streams_of_several_workers),
 		T(metrics_are_what_happened), T(malformed_heartbeats),
 	};
