@@ -210,7 +210,6 @@ conn_new(struct worker *w)
 
 	if (c != NULL && h != NULL) {
 		memset(h, 0, offsetof(struct handshake, in));
-		h->permit.n = 0;
 		c->h = h;
 		return c;
 	}

@@ -101,14 +101,15 @@ struct handshake {
 	bool watching_changes;
 	struct stream target;
 
-	/* Here nothing is zeroed but permit.n: a length says what counts. */
+	/* From here on nothing is zeroed: a length above says what counts. */
 	uint8_t in[CONN_INPUT_MAX];
 	char offered[256];	/* user name that was offered; not terminated */
 	char claimed[255];	/* SOCKS4's user id: a remark in the record */
-	char password[255];	/* until it was answered; then wiped */
-	char raw_host[256];	/* host as sent, of a malformed request */
+	union {
+		char password[255];	/* until it was answered; then wiped */
+		char raw_host[255];	/* host as sent, of a bad request */
+	};
 	struct addr resolved[RESOLVE_ADDRS_MAX];
-	struct permit permit;	/* of the decision; n 0: none yet */
 };
 
 struct conn {

@@ -190,10 +190,9 @@ choose_own_address(const struct conn *c, struct bind_plan *plan)
 }
 
 static bool
-make_plan(const struct conn *c, struct bind_plan *plan)
+make_plan(const struct conn *c, const struct permit *p, struct bind_plan *plan)
 {
 	const struct handshake *h = c->h;
-	const struct permit *p = &h->permit;
 
 	*plan = (struct bind_plan){
 		.ports = c->w->cfg->bind_ports,
@@ -225,11 +224,11 @@ failure(int error)
 }
 
 static bool
-listen_for_peer(struct conn *c, struct err *err)
+listen_for_peer(struct conn *c, const struct permit *p, struct err *err)
 {
 	struct bind_plan plan;
 
-	if (!make_plan(c, &plan)) {
+	if (!make_plan(c, p, &plan)) {
 		(void)err_sys(err, "no address of ours for the peer");
 		return false;
 	}
@@ -262,6 +261,7 @@ take_turn(struct conn *c)
 enum conn_state
 conn_bind(struct conn *c, const struct decision *d)
 {
+	struct permit permit;
 	enum close_reason reason;
 	struct err err;
 
@@ -274,9 +274,9 @@ conn_bind(struct conn *c, const struct decision *d)
 	case QUOTA_OK:
 		break;
 	}
-	conn_permit(c, d);
+	conn_permit(c, d, &permit);
 	conn_record_open(c, d);
-	if (listen_for_peer(c, &err))
+	if (listen_for_peer(c, &permit, &err))
 		return tell_where(c);
 	reason = failure(errno);
 	quota_give(&c->h->bind_hold);

@@ -28,10 +28,9 @@ on_dialled(void *arg, enum dial_result result, int fd,
 }
 
 void
-conn_permit(struct conn *c, const struct decision *d)
+conn_permit(const struct conn *c, const struct decision *d, struct permit *p)
 {
 	const struct handshake *h = c->h;
-	struct permit *p = &c->h->permit;
 
 	p->n = d->n_permitted;
 	p->port = h->dest.port;
@@ -45,11 +44,12 @@ enum conn_state
 conn_connect(struct conn *c, const struct decision *d)
 {
 	struct handshake *h = c->h;
+	struct permit permit;
 
-	conn_permit(c, d);
+	conn_permit(c, d, &permit);
 	conn_record_open(c, d);
 	h->dial = dial_start(c->w->base, c->w->cfg, &c->w->proxy->fence,
-	    &h->permit, on_dialled, c);
+	    &permit, on_dialled, c);
 	if (h->dial == NULL)
 		return conn_refuse(c, CLOSE_out_of_resources, NULL, NULL);
 	return CONN_DIAL;

@@ -92,8 +92,9 @@ typedef enum conn_state conn_command_fn(struct conn *c,
     const struct decision *d);
 conn_command_fn conn_connect, conn_bind;
 conn_command_fn conn_udp;	/* `d` is NULL: nothing was asked yet */
-/* What `d` permits of h->resolved, into h->permit. */
-void conn_permit(struct conn *c, const struct decision *d);
+/* What `d` permits of h->resolved. */
+void conn_permit(const struct conn *c, const struct decision *d,
+    struct permit *out);
 conn_handler_fn conn_dial_answer, conn_bind_input, conn_bind_answer;
 /* Closes the port, if one is open. */
 void conn_bind_cancel(struct conn *c);

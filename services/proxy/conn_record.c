@@ -88,18 +88,26 @@ fill(struct record_session *s, const struct conn *c, const struct decision *d)
 	s->limits = str_from(d->limits);
 }
 
+static void
+fill_permitted(struct record_session *s, const struct handshake *h,
+    const struct decision *d)
+{
+	s->n_permitted = d->n_permitted;
+	for (unsigned i = 0; i < d->n_permitted; i++)
+		s->permitted[i] = h->resolved[d->permitted[i]];
+	s->dest_ip = s->permitted[0];
+}
+
 void
 conn_record_open(struct conn *c, const struct decision *d)
 {
-	const struct permit *p = &c->h->permit;
 	struct record_session s;
 	uint8_t body[RECORD_MAX];
 	size_t len;
 
 	fill(&s, c, d);
-	s.n_permitted = p->n;
-	memcpy(s.permitted, p->addrs, p->n * sizeof(p->addrs[0]));
-	s.dest_ip = p->addrs[0];
+	if (d != NULL)
+		fill_permitted(&s, c->h, d);
 	s.destinations = s.command == COMMAND_CONNECT;
 	len = record_pack_session(body, sizeof(body), RECORD_OPEN, &s);
 	feed_add(c->w->feed, body, len);
@@ -160,8 +168,6 @@ log_end(const struct record_session *s)
 	char client[ENDPOINT_TEXT_SIZE], dest[ADDR_TEXT_SIZE] = "";
 	char id[ID_TEXT_SIZE];
 
-	if (!log_enabled(LOG_INFO))
-		return;
 	endpoint_format(client, &s->source);
 	id_format(id, &s->id);
 	if (s->has_dest_ip)
@@ -184,7 +190,8 @@ emit_reject(struct worker *w, const struct record_session *s)
 
 	feed_add(w->feed, body,
 	    record_pack_session(body, sizeof(body), RECORD_REJECT, s));
-	log_end(s);
+	if (log_wants(LOG_INFO, "session_closed"))
+		log_end(s);
 }
 
 /* The conn itself no longer knows what the log shows. */
@@ -193,7 +200,7 @@ log_packed(struct str body)
 {
 	struct record r;
 
-	if (!log_enabled(LOG_INFO))
+	if (!log_wants(LOG_INFO, "session_closed"))
 		return;
 	ASSERT(record_unpack(&r, body) == RECORD_OK);
 	log_end(&r.session);

@@ -97,7 +97,7 @@ enum close_reason
 conn_malformed(struct conn *c, const char *why, struct str raw_host)
 {
 	struct handshake *h = c->h;
-	size_t most = sizeof(h->raw_host) - 1;
+	size_t most = sizeof(h->raw_host);
 	enum close_reason r = CLOSE_NONE + 1;
 
 	conn_asked(c);
