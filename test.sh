@@ -87,9 +87,28 @@ meson_suites() {
         failed "$(basename "$dir") $*: nothing ran"
 }
 
+# Programs of other people that e2e runs against Sallyport. Where one cannot be
+# had, its tests say that they were left out. npm's packages come anew when the
+# lock file has changed.
+interop_tools() {
+    local dir=$base/npm from=$top/tests/e2e/npm
+    packages_try test.sh "${packages_interop[@]}"
+    export SALLYPORT_NODE_MODULES=$dir/node_modules
+    cmp -s "$from/package-lock.json" "$dir/installed" && return
+    step "npm ci"
+    rm -rf "$dir"
+    mkdir -p "$dir" && cp "$from"/package*.json "$dir" &&
+        npm ci --prefix "$dir" --ignore-scripts --no-audit --no-fund \
+            --prefer-offline >"$results/npm.log" 2>&1 &&
+        cp "$from/package-lock.json" "$dir/installed" && return
+    tail -n 5 "$results/npm.log"
+    rm -rf "$dir"
+}
+
 # e2e DIR [FILE...]   the daemons of that build, real curl, run.sh's own stack
 e2e() {
     local dir=$1 log
+    interop_tools
     log=$results/$(basename "$dir")-e2e.xml
     shift
     [ $# -gt 0 ] || set -- "$top/tests/e2e"

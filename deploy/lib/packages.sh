@@ -16,6 +16,13 @@ packages_test=(
     curl iproute2 postgresql prometheus python3-pytest python3-pytest-xdist sqlite3
     shellcheck
 )
+# Clients that the end-to-end tests run against Sallyport, PACKAGE[=PROGRAM]: a
+# program that is there already may come from anywhere.
+# shellcheck disable=SC2034
+packages_interop=(
+    chromium git netcat-openbsd nodejs=node npm=npm openssh-client openssh-server
+    openssl proxychains4 socat
+)
 # shellcheck disable=SC2034
 packages_all=(clang clang-tidy cppcheck gcovr libclang-rt-dev)
 # shellcheck disable=SC2034
@@ -47,13 +54,17 @@ packages_apt() (
     apt-get "$@" >/dev/null
 )
 
+packages_has() {
+    dpkg-query -W -f='${Status}\n' "${1%=*}" 2>/dev/null | grep -q 'ok installed' ||
+        { [ "${1#*=}" != "$1" ] && command -v "${1#*=}" >/dev/null; }
+}
+
 # packages_install WHO PACKAGE...   asks apt only when something is missing.
 packages_install() {
     local who=$1 missing=() p
     shift
     for p in "$@"; do
-        dpkg-query -W -f='${Status}\n' "$p" 2>/dev/null |
-            grep -q 'ok installed' || missing+=("$p")
+        packages_has "$p" || missing+=("${p%=*}")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
     if [ "$(id -u)" -ne 0 ]; then
@@ -69,4 +80,15 @@ packages_install() {
             printf '%s: apt-get could not install them; see above\n' "$who" >&2
             return 1
         }
+}
+
+# packages_try WHO PACKAGE[=PROGRAM]...   for who can do without: what cannot be
+# installed is said, and is no error.
+packages_try() {
+    local who=$1 p
+    packages_install "$@" 2>/dev/null && return
+    shift
+    for p in "$@"; do
+        packages_install "$who" "$p" || printf '%s: goes on without %s\n' "$who" "${p%=*}" >&2
+    done
 }
