@@ -167,7 +167,8 @@ begin(struct judgement *m)
 		ask_policy(m, false);
 		return;
 	}
-	m->query = resolve_start(m->judge->resolver, name, on_resolved, m);
+	m->query = resolve_start_for(m->judge->resolver, m->identity->user,
+	    name, on_resolved, m);
 }
 
 static struct judgement *

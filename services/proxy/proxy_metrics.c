@@ -21,7 +21,8 @@ LABEL(auth_results, "result", "success", "failure", "busy", "silent");
 LABEL(oddities, "what", "version", "login", "request", "rsv");
 LABEL(directions, "direction", "sent", "received");
 LABEL(bind_peers, "result", "admitted", "wrong_peer", "refused", "too_late");
-LABEL(dns_results, "result", "ok", "not_found", "timeout", "failed", "busy");
+LABEL(dns_results, "result", "ok", "not_found", "timeout", "failed", "busy",
+    "limited");
 LABEL(batch_results, "result", "sent", "no_peer", "failed");
 LABEL(bus_sockets, "socket", "auth", "decide", "policy", "events");
 LABEL(caches, "cache", "login", "decision", "dns");

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "net/name.h"
 #include "proxy/hosts.h"
+#include "proxy/quota.h"
 #include "proxy/resolve_cache.h"
 #include "proxy/resolve_cares.h"
 
@@ -40,7 +41,8 @@ struct resolver {
 	uint64_t refreshed_ms;
 	bool v6_first;
 	uint64_t limit_ms, ttl_min_ms, ttl_max_ms, negative_ttl_ms;
-	uint32_t in_flight_max;
+	uint32_t in_flight_max, per_user_max;
+	struct quota *quota;	/* of per_user_max; NULL: not counted */
 	struct resolve_stats stats;
 };
 
@@ -68,6 +70,7 @@ struct resolve_query {
 	resolve_done_fn *done;
 	void *arg;
 	bool *ended;		/* of resolve_start, while it runs */
+	struct quota_hold hold;	/* among those of its user */
 };
 
 /* --------------------------------------------------------------- answers */
@@ -103,6 +106,7 @@ count_result(struct resolve_stats *s, enum resolve_result result)
 	case RESOLVE_TIMEOUT: s->timeout++; break;
 	case RESOLVE_FAILED: s->failed++; break;
 	case RESOLVE_BUSY: s->busy++; break;
+	case RESOLVE_LIMITED: s->limited++; break;
 	}
 }
 
@@ -126,6 +130,7 @@ query_forget(struct resolve_query *q)
 	list_del(&q->by_deadline);
 	if (q->ended != NULL)
 		*q->ended = true;
+	quota_give(&q->hold);
 	free(q);
 }
 
@@ -333,6 +338,13 @@ resolver_reload(struct resolver *r, const struct proxy_config *cfg)
 	r->ttl_max_ms = cfg->dns_ttl_max;
 	r->negative_ttl_ms = cfg->dns_negative_ttl;
 	r->in_flight_max = cfg->dns_in_flight;
+	r->per_user_max = cfg->dns_in_flight_per_user;
+}
+
+void
+resolver_count_users(struct resolver *r, struct quota *q)
+{
+	r->quota = q;
 }
 
 int
@@ -462,11 +474,45 @@ query_wait(struct resolve_query *q, struct flight *f)
 	return q;
 }
 
-struct resolve_query *
-resolve_start(struct resolver *r, struct str name, resolve_done_fn *done,
-    void *arg)
+/* A query that waits for nothing yet; NULL: `why`. */
+static struct resolve_query *
+query_new(struct resolver *r, const struct str *user, enum resolve_result *why)
+{
+	struct resolve_query *q = calloc(1, sizeof(*q));
+
+	*why = RESOLVE_BUSY;
+	if (q == NULL || user == NULL || r->quota == NULL)
+		return q;
+	switch (quota_take(r->quota, QUOTA_DNS, *user, r->per_user_max,
+	    &q->hold)) {
+	case QUOTA_OK:
+		return q;
+	case QUOTA_FULL:
+		*why = RESOLVE_LIMITED;
+		break;
+	case QUOTA_NO_MEMORY:
+		break;
+	}
+	free(q);
+	return NULL;
+}
+
+static void
+query_drop(struct resolve_query *q)
+{
+	if (q == NULL)
+		return;
+	quota_give(&q->hold);
+	free(q);
+}
+
+/* `user` NULL: nobody's. */
+static struct resolve_query *
+start(struct resolver *r, const struct str *user, struct str name,
+    resolve_done_fn *done, void *arg)
 {
 	uint64_t now = clock_mono_ms();
+	enum resolve_result why;
 	struct resolve_cached c;
 	struct resolve_query *q;
 	struct flight *f;
@@ -477,21 +523,35 @@ resolve_start(struct resolver *r, struct str name, resolve_done_fn *done,
 	if (known(r, name, now, &c))
 		return answer_now(r, done, arg, c.n > 0 ? RESOLVE_OK
 		    : RESOLVE_NOT_FOUND, c.addrs, c.n);
-	q = malloc(sizeof(*q));
+	q = query_new(r, user, &why);
 	f = q != NULL ? flight_for(r, name) : NULL;
 	if (f == NULL || f->early) {
-		free(q);
+		query_drop(q);
 		return f != NULL
 		    ? answer_now(r, done, arg, RESOLVE_OK, f->addrs, f->n)
-		    : answer_now(r, done, arg, RESOLVE_BUSY, NULL, 0);
+		    : answer_now(r, done, arg, why, NULL, 0);
 	}
-	*q = (struct resolve_query){
-		.resolver = r, .deadline_ms = now + r->limit_ms,
-		.done = done, .arg = arg,
-	};
+	q->resolver = r;
+	q->deadline_ms = now + r->limit_ms;
+	q->done = done;
+	q->arg = arg;
 	list_init(&q->link);
 	list_init(&q->by_deadline);
 	return query_wait(q, f);
+}
+
+struct resolve_query *
+resolve_start(struct resolver *r, struct str name, resolve_done_fn *done,
+    void *arg)
+{
+	return start(r, NULL, name, done, arg);
+}
+
+struct resolve_query *
+resolve_start_for(struct resolver *r, struct str user, struct str name,
+    resolve_done_fn *done, void *arg)
+{
+	return start(r, &user, name, done, arg);
 }
 
 void

@@ -63,7 +63,7 @@ publish_stats(struct worker *w)
 	metrics_gauge_set(cells, METRIC_proxy_cache_entries, CACHE_DECISION,
 	    (int64_t)gate_decisions(w->gate));
 	uint64_t results[] = { dns.ok, dns.not_found, dns.timeout, dns.failed,
-		dns.busy };
+		dns.busy, dns.limited };
 
 	for (unsigned r = 0; r < ARRAY_LEN(results); r++) {
 		metrics_add(cells, METRIC_proxy_dns_lookups_total, r,
@@ -182,6 +182,7 @@ worker_new(struct worker **out, struct proxy *p, unsigned index,
 		worker_free(&w);
 		return -1;
 	}
+	resolver_count_users(w->resolver, p->admit.quota);
 	w->gate = gate_new(w->asks, &p->view, w->cfg);
 	w->relays = relay_room_new(w->base, w->cfg);
 	judge = assoc_judge(w->resolver, w->gate, &p->fence);

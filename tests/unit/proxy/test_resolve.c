@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "dns_server.h"
+#include "proxy/quota.h"
 #include "proxy/resolve.h"
 
 #define SECOND UINT64_C(1000000)	/* µs */
@@ -542,6 +543,65 @@ test_busy(void **state)
 	world_free(&w);
 }
 
+/* D-4: one user may wait for so many names, whoever else waits for them; what
+ * is known already is free. */
+static void
+test_busy_user(void **state)
+{
+	struct quota *q = quota_new();
+	struct resolve_query *query;
+	struct outcome o[5] = { 0 };
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	w.cfg.dns_in_flight_per_user = 2;
+	world_start(&w);
+	resolver_count_users(w.r, q);
+	assert_non_null(resolve_start_for(w.r, STR("a"), STR("both.test"),
+	    on_done, &o[0]));
+	query = resolve_start_for(w.r, STR("a"), STR("four.test"), on_done,
+	    &o[1]);
+	assert_non_null(query);
+	assert_null(resolve_start_for(w.r, STR("a"), STR("six.test"), on_done,
+	    &o[2]));
+	assert_true(o[2].done);
+	assert_int_equal(o[2].result, RESOLVE_LIMITED);
+	assert_int_equal(resolver_stats(w.r).limited, 1);
+	o[2] = (struct outcome){ 0 };
+	assert_null(resolve_start_for(w.r, STR("a"), STR("localhost"),
+	    on_done, &o[2]));
+	assert_int_equal(o[2].result, RESOLVE_OK);
+	/* another user, and nobody in particular */
+	assert_non_null(resolve_start_for(w.r, STR("b"), STR("both.test"),
+	    on_done, &o[3]));
+	start(&w, &o[4], "six.test");
+	assert_false(o[4].done);
+	/* who goes away makes room */
+	resolve_cancel(&query);
+	assert_int_equal(quota_of(q, QUOTA_DNS, STR("a")), 1);
+	assert_non_null(resolve_start_for(w.r, STR("a"), STR("four.test"),
+	    on_done, &o[1]));
+	for (size_t i = 0; i < ARRAY_LEN(o); i++)
+		io_run(w.base, &o[i].done);
+	assert_int_equal(o[1].result, RESOLVE_OK);
+	assert_int_equal(quota_of(q, QUOTA_DNS, STR("a")), 0);
+	/* a reload while one waits */
+	resolver_free(&w.r);
+	world_start(&w);
+	resolver_count_users(w.r, q);
+	memset(o, 0, sizeof(o));
+	assert_non_null(resolve_start_for(w.r, STR("a"), STR("both.test"),
+	    on_done, &o[0]));
+	w.cfg.dns_in_flight_per_user = 0;
+	resolver_reload(w.r, &w.cfg);
+	assert_non_null(resolve_start_for(w.r, STR("a"), STR("both.test"),
+	    on_done, &o[1]));
+	assert_int_equal(quota_of(q, QUOTA_DNS, STR("a")), 1);
+	world_free(&w);
+	quota_free(&q);
+}
+
 /* AAAA never comes: the grace is over long before c-ares gives up. */
 static void
 test_one_family_is_enough(void **state)
@@ -727,6 +787,7 @@ main(void)
 		cmocka_unit_test(test_meddling_callback),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_busy_user),
 		cmocka_unit_test(test_one_family_is_enough),
 		cmocka_unit_test(test_free_while_asking),
 		cmocka_unit_test(test_server_is_away),
