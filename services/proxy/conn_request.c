@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/mem.h"
 #include "proxy/gate.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/worker.h"
@@ -30,15 +31,13 @@ conn_resolve_answer(struct conn *c)
 		[RESOLVE_TIMEOUT] = CLOSE_dns_timeout,
 		[RESOLVE_FAILED] = CLOSE_dns_failure,
 		[RESOLVE_BUSY] = CLOSE_out_of_resources,
-		[RESOLVE_LIMITED] = CLOSE_limit_user,
 	};
 	enum resolve_result result = c->h->resolve_result;
 
 	if (result == RESOLVE_OK)
 		return ask_policy(c, false);
 	ASSERT(result < ARRAY_LEN(reasons));
-	return conn_refuse(c, reasons[result], NULL, result == RESOLVE_LIMITED
-	    ? "proxy.dns.in_flight_per_user" : NULL);
+	return conn_refuse(c, reasons[result], NULL, NULL);
 }
 
 static void
@@ -66,8 +65,7 @@ resolve(struct conn *c)
 	struct str name = { h->dest.name, h->dest.name_len };
 
 	h->resolved_now = false;
-	h->query = resolve_start_for(c->w->resolver, c->identity->user, name,
-	    on_resolved, c);
+	h->query = resolve_start(c->w->resolver, name, on_resolved, c);
 	return h->resolved_now ? conn_resolve_answer(c) : CONN_RESOLVE;
 }
 
@@ -105,6 +103,9 @@ conn_malformed(struct conn *c, const char *why, struct str raw_host)
 
 	conn_asked(c);
 	conn_oddity(c, ODDITY_REQUEST);
+	/* One that was offered, but not asked: the host takes its place. */
+	secret_wipe(h->password, h->password_len);
+	h->password_len = 0;
 	h->raw_host_len =
 	    (uint8_t)(raw_host.len < most ? raw_host.len : most);
 	if (raw_host.len > 0)

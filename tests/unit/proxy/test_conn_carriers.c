@@ -413,13 +413,23 @@ test_http_password_is_wiped(void **state)
 	expect_answer(r, fd, "HTTP/1.1 407 ");
 	h = the_conn(r)->h;
 	assert_int_equal(h->in_len, 0);
-	for (size_t i = 0; i < sizeof(h->in); i++)
-		assert_int_equal(h->in[i], 0);
-	for (size_t i = 0; i < sizeof(h->password); i++)
-		assert_int_equal(h->password[i], 0);
+	assert_non_null(memmem(h, sizeof(*h), "alice", 5));
+	assert_null(memmem(h, sizeof(*h), "wrong", 5));
+	assert_null(memmem(h, sizeof(*h), "d3Jvbmc=", 8));
 	reset(fd);
 	wait_gone(r);
 	peers_next_session(r->peers, RECORD_REJECT, "auth_failed");
+
+	/* One that was never asked, since the head went wrong behind it. */
+	fd = connect_client(r);
+	put_head(r, fd, HEAD RIGHT "X : y\r\n\r\n");
+	expect_answer(r, fd, "HTTP/1.1 400 ");
+	h = the_conn(r)->h;
+	assert_null(memmem(h, sizeof(*h), "right", 5));
+	assert_null(memmem(h, sizeof(*h), "cmlnaHQ=", 8));
+	close(fd);
+	wait_gone(r);
+	peers_next_session(r->peers, RECORD_REJECT, "invalid_request");
 }
 
 /* Case 13: a carrier that is not served is not answered. */
