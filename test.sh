@@ -13,6 +13,8 @@
 #   ./test.sh containers   docker-compose.yml on a Docker engine of its own;
 #                      images are kept in SALLYPORT_CONTAINER_CACHE (default:
 #                      build-containers beside this file)
+#   ./test.sh leaks    100,000 connections of every kind, after which the proxy
+#                      must hold what it held before
 #   ./test.sh fuzz     each fuzz harness for SALLYPORT_FUZZ_RUNS runs (1000000)
 # What is skipped is printed as "SKIPPED name: why" and counts for nothing.
 # SALLYPORT_TEST_BUILD: where to build (default: build-test beside this file).
@@ -242,6 +244,10 @@ containers)
     run_containers
     ;;
 e2e) build_gcc && e2e "$base" ;;
+leaks)
+    export SALLYPORT_LEAK_CONNECTIONS=${SALLYPORT_LEAK_CONNECTIONS:-100000}
+    build_gcc && e2e "$base" "$top/tests/e2e/test_8_leaks.py"
+    ;;
 unit | integration | meta | fuzz-replay) build_gcc && meson_suites "$base" "$1" ;;
 repeat)
     build_gcc && whole "$*" "$tools/repeat.sh" "$base" "${@:2}"
