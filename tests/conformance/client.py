@@ -1,95 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""Raw sockets that see every byte, and which end it was."""
+"""A client that sees every byte of its connection, and which end it was."""
 import contextlib
 import itertools
-import pathlib
-import select
 import socket
-import struct
 
 import wire
+from sockets import family_of, free_socket, hex_address, read_exactly, read_to_end, reset, tcp_table
 from stack import wait_for
+from udp import Relay
 
-IP_FREEBIND = 15
-PATIENCE = 20
 # Each client comes from an address of its own, by which its record is found.
 numbers = itertools.count(256)
-
-
-def free_socket(family, kind, address, port=0):
-    """Bound to any address: in this namespace all of them are local."""
-    s = socket.socket(family, kind)
-    try:
-        s.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        s.bind((address, port))
-        s.settimeout(PATIENCE)
-    except OSError:
-        s.close()
-        raise
-    return s
-
-
-def family_of(address):
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def new_source(net=10):
     n = next(numbers)
     return f"127.{net}.{n >> 8 & 255}.{n & 255}"
-
-
-def reset(s):
-    """Closes with RST."""
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    s.close()
-
-
-def read_exactly(s, n):
-    data = b""
-    while len(data) < n:
-        more = s.recv(n - len(data))
-        assert more, f"the end came after {data!r}, {n} bytes were due"
-        data += more
-    return data
-
-
-def read_to_end(s):
-    """(all that comes, "FIN" or "RST")."""
-    data = bytearray()
-    try:
-        while more := s.recv(65536):
-            data += more
-    except (ConnectionResetError, BrokenPipeError):
-        return bytes(data), "RST"
-    return bytes(data), "FIN"
-
-
-def quiet(s):
-    """Nothing to read now, not even an end."""
-    if not select.select([s], [], [], 0)[0]:
-        return True
-    raise AssertionError(f"{s.recv(64)!r} came, nothing was due")
-
-
-def tcp_table():
-    """{(local, remote ports): (bytes not sent, bytes not read)} here."""
-    found = {}
-    for name in ("tcp", "tcp6"):
-        for line in pathlib.Path("/proc/net", name).read_text().splitlines()[1:]:
-            words = line.split()
-            ports = tuple(int(w.rpartition(":")[2], 16) for w in words[1:3])
-            addresses = tuple(w.rpartition(":")[0] for w in words[1:3])
-            found[addresses + ports] = tuple(int(n, 16) for n in words[4].split(":"))
-    return found
-
-
-def hex_address(address):
-    packed = socket.inet_pton(family_of(address), address)
-    words = struct.unpack(f"={len(packed) // 4}I", packed)
-    return "".join(f"{word:08X}" for word in words)
 
 
 class Client:
@@ -180,6 +106,12 @@ class Client:
         code, bound = self.reply()
         assert code == wire.OK, f"reply {code:02x}"
         return bound
+
+    def associate(self, host="0.0.0.0", port=0, source=None, sport=0):
+        """A UDP association, and a socket of this client to use it by."""
+        self.ask(host, port, wire.UDP)
+        bound = self.connected()
+        return Relay(bound, source or self.source, sport)
 
     def refused(self, code):
         """The ten bytes of that refusal, then FIN."""

@@ -59,8 +59,9 @@ def start(tmp_path_factory, nameserver):
     def of(name):
         if name not in running:
             state = tmp_path_factory.mktemp(name) / "v"
-            running[name] = Suite(TOP, state, name, nameserver)
-            running[name].start()
+            suite = Suite(TOP, state, name, nameserver)
+            suite.start()
+            running[name] = suite
         return running[name]
 
     yield of

@@ -97,8 +97,9 @@ class NameServer:
     # ---- carriers
 
     def serve_udp(self):
-        with contextlib.suppress(OSError):
-            while True:
+        while self.udp.fileno() >= 0:
+            # Whoever asked may be gone: that ends nothing.
+            with contextlib.suppress(OSError):
                 packet, peer = self.udp.recvfrom(4096)
                 reply = self.answer(packet, "udp")
                 if reply is not None:

@@ -74,6 +74,7 @@ CONFIGURATIONS = {
     # It is welcome, and one may do without. Each step is in the log.
     "either": ANONYMOUS
     | {"proxy.commands": ALL, "proxy.socks_methods": "userpass,none"}
+    | {"proxy.timeouts.login": "3s"}
     | {"log.level": "debug", "log.repeat_limit": "0"},
     # Whatever waits does not wait long.
     "quick": ANONYMOUS
@@ -200,6 +201,31 @@ class Suite(Stack):
         assert len(rows) == 1, rows
         check(rows[0], fields)
         return rows[0]
+
+    def wait_records(self, sources):
+        """{address: its one row} of many addresses, once all are there."""
+        rows = {}
+
+        def all_there():
+            rows.update(self.rows_of(sources))
+            return len(rows) == len(sources)
+
+        wait_for(f"{len(sources)} records", all_there)
+        return rows
+
+    def rows_of(self, sources):
+        """{address: row}; two of one address are a mistake."""
+        found, cursor = {}, ""
+        while cursor is not None:
+            status, page = self.api(f"/api/sessions/history?limit=1000&source_ip=127.10.0.0/16{cursor}")
+            assert status == 200, page
+            for row in page["items"]:
+                if row["source_ip"] in sources:
+                    assert row["source_ip"] not in found, row
+                    found[row["source_ip"]] = row
+            done = len(found) == len(sources) or page["next_cursor"] is None
+            cursor = None if done else f"&cursor={page['next_cursor']}"
+        return found
 
     def states(self, clients, since):
         """{client's port: [states]} as the log tells it after that offset."""

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What is connected to: servers on any address, under the test's hand."""
 import contextlib
+import ipaddress
 import socket
 import threading
 
-from client import family_of, free_socket, read_exactly
+from sockets import family_of, free_socket, read_exactly
 
 # Public addresses, which the policies of the suite allow.
 V4, V6 = "9.0.0.1", "2600::1"
@@ -134,21 +135,23 @@ class Canary:
     def sings(self, host):
         """Whether a connection to that address gets here, by TCP and UDP."""
         family = family_of(host)
-        at = family == socket.AF_INET6
+        at = family == socket.AF_INET6 and not ipaddress.ip_address(host).ipv4_mapped
         with socket.socket(family) as s, socket.socket(family, socket.SOCK_DGRAM) as u:
-            s.settimeout(5)
             try:
+                s.settimeout(5)
                 s.connect((host, self.port))
                 u.sendto(b"tweet", (host, self.port))
             except OSError:
                 return False
-            self.tcp[at].setblocking(True)
-            self.tcp[at].accept()[0].close()
-            self.tcp[at].setblocking(False)
-            self.udp[at].settimeout(5)
-            assert self.udp[at].recv(16) == b"tweet"
-            self.udp[at].setblocking(False)
+            self.heard(self.tcp[at], lambda: self.tcp[at].accept()[0].close())
+            self.heard(self.udp[at], lambda: self.udp[at].recv(16))
         return True
+
+    @staticmethod
+    def heard(listener, take):
+        listener.settimeout(5)
+        take()
+        listener.setblocking(False)
 
     def assert_silent(self):
         for s in self.tcp:

@@ -9,7 +9,7 @@ import signal
 
 import pytest
 import wire
-from client import quiet, read_exactly, tcp_table
+from sockets import quiet, read_exactly, tcp_table
 from stack import wait_for
 from targets import V4, DeadEnd, Echo
 from wire import NONE, USERPASS, greeting, request
