@@ -31,13 +31,15 @@ conn_resolve_answer(struct conn *c)
 		[RESOLVE_TIMEOUT] = CLOSE_dns_timeout,
 		[RESOLVE_FAILED] = CLOSE_dns_failure,
 		[RESOLVE_BUSY] = CLOSE_out_of_resources,
+		[RESOLVE_LIMITED] = CLOSE_limit_user,
 	};
 	enum resolve_result result = c->h->resolve_result;
 
 	if (result == RESOLVE_OK)
 		return ask_policy(c, false);
 	ASSERT(result < ARRAY_LEN(reasons));
-	return conn_refuse(c, reasons[result], NULL, NULL);
+	return conn_refuse(c, reasons[result], NULL, result == RESOLVE_LIMITED
+	    ? "proxy.dns.in_flight_per_user" : NULL);
 }
 
 static void
@@ -65,7 +67,8 @@ resolve(struct conn *c)
 	struct str name = { h->dest.name, h->dest.name_len };
 
 	h->resolved_now = false;
-	h->query = resolve_start(c->w->resolver, name, on_resolved, c);
+	h->query = resolve_start_for(c->w->resolver, c->identity->user, name,
+	    on_resolved, c);
 	return h->resolved_now ? conn_resolve_answer(c) : CONN_RESOLVE;
 }
 
