@@ -160,7 +160,7 @@ take_request_line(struct http_connect *p, struct str line, bool cut,
 	if (!is_token(method))
 		return bad(out, 400, "no method begins the request line");
 	if (cut)
-		return is_connect ? bad(out, 400, "the target is too long") :
+		return is_connect ? bad(out, 431, "the target is too long") :
 		    bad_method(out);
 	if (version == 0)
 		return bad(out, 400, "no version ends the request line");

@@ -19,11 +19,12 @@ bad(struct socks4_request *out, enum socks4_reply answer, const char *why)
 static enum parse
 take_field(struct reader *r, struct str *out)
 {
-	size_t most = r->left < SOCKS4_FIELD_MAX ? r->left : SOCKS4_FIELD_MAX;
+	size_t room = SOCKS4_FIELD_MAX + 1;
+	size_t most = r->left < room ? r->left : room;
 	const uint8_t *nul = most > 0 ? memchr(r->ptr, 0, most) : NULL;
 
 	if (nul == NULL)
-		return most < SOCKS4_FIELD_MAX ? PARSE_MORE : PARSE_BAD;
+		return most < room ? PARSE_MORE : PARSE_BAD;
 	*out = reader_take(r, (size_t)(nul - r->ptr));
 	(void)reader_u8(r);
 	return PARSE_DONE;

@@ -24,10 +24,10 @@ enum socks4_reply {
 				 * 5D, are about identd */
 };
 
-/* User id and name, each with its NUL, lie within so many bytes (case 79). */
+/* Bytes of user id and of name, before the NUL (case 79). */
 #define SOCKS4_FIELD_MAX 255
 /* Version, command, port, address; the two fields. */
-#define SOCKS4_INPUT_MAX (8 + 2 * SOCKS4_FIELD_MAX)
+#define SOCKS4_INPUT_MAX (8 + 2 * (SOCKS4_FIELD_MAX + 1))
 
 struct socks4_request {
 	uint8_t command;	/* as sent; may be unknown */
@@ -42,8 +42,8 @@ struct socks4_request {
 	struct str raw_host;
 };
 /*
- * The strings are borrowed from `in`. BAD: version not 04, or a field without
- * NUL within its bytes (SILENT, as soon as that is seen); malformed name,
+ * The strings are borrowed from `in`. BAD: version not 04, or a field that
+ * is too long (SILENT, as soon as that is seen); malformed name,
  * CONNECT to port 0, unknown command (REFUSED, after the whole request).
  */
 enum parse socks4_parse_request(struct str in, struct socks4_request *out,

@@ -83,7 +83,6 @@ def test_case_89_malformed_target(either, target):
     [
         b"CONNECT\r\n\r\n",
         b"CONNECT name.test:80\r\n\r\n",
-        b"CONNECT name.test:80 HTTP/2.0\r\n\r\n",
         b"CONNECT name.test:80 FTP/1.1\r\n\r\n",
         b"CONNECT  name.test:80 HTTP/1.1\r\n\r\n",
         b"CONNECT name.test:80 HTTP/1.1\r\nbroken\r\n\r\n",
@@ -99,6 +98,12 @@ def test_case_89_malformed_head(either, head):
     with either.client() as c:
         closed_with(c.send(head), 400)
         c.record(status="rejected", close_reason="invalid_request", reply_code=400)
+
+
+def test_case_89_another_version(either):
+    with either.client() as c:
+        closed_with(c.send(b"CONNECT name.test:80 HTTP/2.0\r\n\r\n"), 505)
+        c.record(status="rejected", close_reason="invalid_request", reply_code=505)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "CONNECTS", "CONN"])

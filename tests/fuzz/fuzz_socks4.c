@@ -16,7 +16,7 @@ check_inside(struct str all, struct str part)
 {
 	ASSERT(part.len == 0 || (part.ptr >= all.ptr &&
 	    (size_t)(part.ptr - all.ptr) <= all.len - part.len));
-	ASSERT(part.len < SOCKS4_FIELD_MAX && !str_has_nul(part));
+	ASSERT(part.len <= SOCKS4_FIELD_MAX && !str_has_nul(part));
 }
 
 static enum parse

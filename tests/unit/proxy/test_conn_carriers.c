@@ -135,9 +135,9 @@ test_socks4_without_end(void **state)
 {
 	struct rig *r = *state;
 	int fd = connect_client(r);
-	char in[8 + 255] = { 4, 1, 0, 80, 1, 2, 3, 4 }, byte;
+	char in[8 + 256] = { 4, 1, 0, 80, 1, 2, 3, 4 }, byte;
 
-	memset(in + 8, 'u', 255);
+	memset(in + 8, 'u', 256);
 	put(fd, in, sizeof(in) - 1);
 	settle(r);
 	assert_non_null(the_conn(r));

@@ -161,12 +161,15 @@ struct long_case {
 };
 
 static const struct long_case longs[] = {
-	{ "longest user id", 254, 0, PARSE_DONE, 8 + 255, 0 },
-	{ "one byte more", 255, 0, PARSE_BAD, 8 + 255, SOCKS4_SILENT },
+	{ "longest user id", 255, 0, PARSE_DONE, 8 + 256, 0 },
+	{ "one byte more", 256, 0, PARSE_BAD, 8 + 256, SOCKS4_SILENT },
 	{ "longest name", 0, 253, PARSE_DONE, 8 + 1 + 254, 0 },
 	{ "longest name, with its dot", 0, 254, PARSE_DONE, 8 + 1 + 255, 0 },
-	{ "name without end", 0, 255, PARSE_BAD, 8 + 1 + 255, SOCKS4_SILENT },
-	{ "both at their longest", 254, 254, PARSE_DONE, SOCKS4_INPUT_MAX, 0 },
+	{ "a name that is none", 0, 255, PARSE_BAD, 8 + 1 + 256,
+	    SOCKS4_REFUSED },
+	{ "name without end", 0, 256, PARSE_BAD, 8 + 1 + 256, SOCKS4_SILENT },
+	{ "both at their longest", 255, 254, PARSE_DONE,
+	    SOCKS4_INPUT_MAX - 1, 0 },
 };
 
 static void
