@@ -171,7 +171,7 @@ run_tsan() {
         sanitizer_env
         meson_suites "$base-tsan" threads
         e2e "$base-tsan" "$top"/tests/e2e/test_[123]_*.py \
-            "$top/tests/e2e/test_8_load.py"
+            "$top"/tests/e2e/test_8_l*.py
     )
 }
 
