@@ -51,9 +51,9 @@ pump_fini(struct pump *p, struct pump_room *room)
 }
 
 static enum pump_result
-deliver_kept(struct pump *p)
+deliver_kept(struct pump *p, struct stream *to)
 {
-	ssize_t n = stream_write(p->to, p->kept + p->kept_at, p->kept_len);
+	ssize_t n = stream_write(to, p->kept + p->kept_at, p->kept_len);
 
 	if (n < 0)
 		return would_block() ? PUMP_WAIT_WRITE : PUMP_TO_FAILED;
@@ -69,9 +69,9 @@ deliver_kept(struct pump *p)
 
 /* Empty, the pipe goes back: taking it again costs nothing. */
 static enum pump_result
-deliver_pipe(struct pump *p, struct pump_room *room)
+deliver_pipe(struct pump *p, struct stream *to, struct pump_room *room)
 {
-	ssize_t n = splice(p->pipe->out, NULL, p->to->fd, NULL, p->pipe->held,
+	ssize_t n = splice(p->pipe->out, NULL, to->fd, NULL, p->pipe->held,
 	    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
 	if (n < 0)
@@ -104,14 +104,14 @@ count_bulk(struct pump *p, size_t n)
 }
 
 static enum pump_result
-copy_round(struct pump *p, struct pump_room *room)
+copy_round(struct pump *p, struct pump_ends ends, struct pump_room *room)
 {
-	ssize_t n = stream_read(p->from, room->buffer, room->size), w;
+	ssize_t n = stream_read(ends.from, room->buffer, room->size), w;
 
 	if (n <= 0)
 		return nothing_read(p, n);
 	count_bulk(p, (size_t)n);
-	w = stream_write(p->to, room->buffer, (size_t)n);
+	w = stream_write(ends.to, room->buffer, (size_t)n);
 	if (w < 0 && !would_block())
 		return PUMP_TO_FAILED;
 	if (w < 0)
@@ -121,7 +121,7 @@ copy_round(struct pump *p, struct pump_room *room)
 		return pump_keep(p, room->buffer + w, (size_t)(n - w))
 		    ? PUMP_WAIT_WRITE : PUMP_NO_MEMORY;
 	/* A socket gave all it had. Other streams may hold more inside. */
-	return (size_t)n < room->size && p->from->ops->spliceable
+	return (size_t)n < room->size && ends.from->ops->spliceable
 	    ? PUMP_WAIT_READ : PUMP_GO;
 }
 
@@ -130,10 +130,10 @@ copy_round(struct pump *p, struct pump_room *room)
  * socket stays `readable`. Then copying takes over.
  */
 static enum pump_result
-splice_round(struct pump *p, struct pump_room *room, struct pipe *pipe,
-    bool readable)
+splice_round(struct pump *p, struct pump_ends ends, struct pump_room *room,
+    struct pipe *pipe, bool readable)
 {
-	ssize_t n = splice(p->from->fd, NULL, pipe->in, NULL, pipe->size,
+	ssize_t n = splice(ends.from->fd, NULL, pipe->in, NULL, pipe->size,
 	    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	enum pump_result r;
 
@@ -150,20 +150,21 @@ splice_round(struct pump *p, struct pump_room *room, struct pipe *pipe,
 	count_bulk(p, (size_t)n);
 	pipe->held = (size_t)n;
 	p->pipe = pipe;
-	r = deliver_pipe(p, room);
+	r = deliver_pipe(p, ends.to, room);
 	/* Little came: the loop will tell of more, which saves asking. */
 	return r == PUMP_GO && (size_t)n < pipe->size / 4 ? PUMP_WAIT_READ : r;
 }
 
 static bool
-is_bulk(const struct pump *p, const struct pump_room *room)
+is_bulk(const struct pump *p, struct pump_ends ends,
+    const struct pump_room *room)
 {
 	return room->splice_after > 0 && p->bulk >= room->splice_after &&
-	    p->from->ops->spliceable && p->to->ops->spliceable;
+	    ends.from->ops->spliceable && ends.to->ops->spliceable;
 }
 
 enum pump_result
-pump_run(struct pump *p, struct pump_room *room)
+pump_run(struct pump *p, struct pump_ends ends, struct pump_room *room)
 {
 	enum pump_result r = PUMP_GO;
 	bool readable = !pump_holds(p);
@@ -171,15 +172,16 @@ pump_run(struct pump *p, struct pump_room *room)
 	if (p->eof)
 		return PUMP_EOF;
 	if (p->kept != NULL)
-		r = deliver_kept(p);
+		r = deliver_kept(p, ends.to);
 	else if (p->pipe != NULL)
-		r = deliver_pipe(p, room);
+		r = deliver_pipe(p, ends.to, room);
 	for (int i = 0; i < ROUNDS && r == PUMP_GO; i++) {
 		struct pipe *pipe =
-		    is_bulk(p, room) ? pipes_get(&room->pipes) : NULL;
+		    is_bulk(p, ends, room) ? pipes_get(&room->pipes) : NULL;
 
-		r = pipe != NULL ? splice_round(p, room, pipe, readable)
-				 : copy_round(p, room);
+		r = pipe != NULL ? splice_round(p, ends, room,
+		    pipe, readable)
+				 : copy_round(p, ends, room);
 		readable = false;
 	}
 	return r;

@@ -24,8 +24,12 @@ struct pump_room {
 	struct pipes pipes;
 };
 
-struct pump {
+/* Where a pump's bytes come from and go to. */
+struct pump_ends {
 	struct stream *from, *to;
+};
+
+struct pump {
 	char *kept;		/* read and not yet written; NULL: nothing */
 	uint32_t kept_at, kept_len;
 	struct pipe *pipe;	/* borrowed while it holds bytes */
@@ -49,7 +53,8 @@ enum pump_result {
 bool pump_keep(struct pump *p, const void *data, size_t len) MUST_CHECK;
 bool pump_holds(const struct pump *p);
 /* Moves what can be moved, within a bound. */
-enum pump_result pump_run(struct pump *p, struct pump_room *room) MUST_CHECK;
+enum pump_result pump_run(struct pump *p, struct pump_ends ends,
+    struct pump_room *room) MUST_CHECK;
 /* Drops what is held. */
 void pump_fini(struct pump *p, struct pump_room *room);
 
