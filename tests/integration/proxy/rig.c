@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -201,6 +202,9 @@ spawn(const struct rig *r, const char *log, const char *option,
 
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
+		if (r->descriptors > 0)
+			setrlimit(RLIMIT_NOFILE, &(struct rlimit){
+			    r->descriptors, r->descriptors });
 		execv(rig_binary, (char *const *)argv);
 		_exit(127);
 	}

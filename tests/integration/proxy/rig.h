@@ -33,6 +33,7 @@ struct rig {
 	int target, target6;		/* listening */
 	struct endpoint target_at, target6_at;
 	bool recorded;			/* sessiond is played */
+	unsigned descriptors;		/* RLIMIT_NOFILE of it; 0: as ours */
 };
 
 /* cmocka's setup and teardown; setup makes everything but the process. */
