@@ -24,20 +24,4 @@ char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2) MUST_CHECK;
 /* Overwrites a secret so that the compiler cannot leave it out. */
 void secret_wipe(void *p, size_t len);
 
-/*
- * Objects of one size, at most `max`; memory grows in slabs of about 64 KiB
- * as needed and is given back only by pool_free.
- */
-struct pool;
-
-struct pool *pool_new(size_t size, size_t max) MUST_CHECK;
-/* Zeroed object, or NULL: `max` are out, or memory is. */
-void *pool_get(struct pool *p) MUST_CHECK;
-/* The same, but it holds whatever was there before. */
-void *pool_take(struct pool *p) MUST_CHECK;
-void pool_put(struct pool *p, void *object);
-size_t pool_used(const struct pool *p);
-/* All objects must be back. */
-void pool_free(struct pool **pp);
-
 #endif

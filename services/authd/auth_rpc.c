@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "proto/auth.pb-c.h"
 
 /* A request is unpacked into no more than this. */

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "crypt/digest.h"
 
 struct logins {

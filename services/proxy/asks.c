@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pool.h"
 #include "msg/rpc_client.h"
 #include "proto/auth.pb-c.h"
 #include "proto/decide.pb-c.h"

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pool.h"
 
 #define ASSOCS_MAX 1000000
 #define CONTROL_READ 4096

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "proxy/assoc.h"
 #include "proxy/listener.h"
 #include "proxy/proxy_metrics.h"

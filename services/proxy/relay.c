@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "proxy/pump.h"
 #include "proxy/wheel.h"
 
@@ -45,8 +46,7 @@ enum { CLIENT, TARGET };
 
 struct side {
 	struct stream stream;
-	short wants;		/* what the event is in the loop for */
-	struct event *event;
+	short wants;		/* what its event is in the loop for */
 };
 
 struct relay {
@@ -59,10 +59,11 @@ struct relay {
 	bool settled;
 	struct side sides[2];
 	struct pump pumps[2];	/* [CLIENT]: from the client, up */
+	struct event *client_event;	/* of whoever began it */
 	struct event target_event;
 };
 /* With what libevent keeps for two sockets, below 500 bytes (ruling 10). */
-static_assert(sizeof(struct relay) <= 400, "an idle session is small");
+static_assert(sizeof(struct relay) <= 352, "an idle session is small");
 
 static uint32_t
 now_s(void)
@@ -153,13 +154,19 @@ relay_settle(struct relay *r)
 
 /* -------------------------------------------------------------- the end */
 
+static struct event *
+side_event(struct relay *r, int i)
+{
+	return i == CLIENT ? r->client_event : &r->target_event;
+}
+
 /* Out of the loop and off the wheel; the streams stay open. */
 static void
 relay_stop(struct relay *r)
 {
 	for (int i = 0; i < 2; i++) {
 		if (r->sides[i].wants != 0)
-			event_del(r->sides[i].event);
+			event_del(side_event(r, i));
 		r->sides[i].wants = 0;
 		pump_fini(&r->pumps[i], &r->room->pump);
 	}
@@ -198,6 +205,7 @@ static void
 side_watch(struct relay *r, int i)
 {
 	struct side *s = &r->sides[i];
+	struct event *event = side_event(r, i);
 	const struct pump *out = &r->pumps[i], *in = &r->pumps[!i];
 	short wants = 0;
 
@@ -208,14 +216,14 @@ side_watch(struct relay *r, int i)
 	if (wants == s->wants)
 		return;
 	if (s->wants != 0)
-		event_del(s->event);
+		event_del(event);
 	s->wants = wants;
 	if (wants == 0)
 		return;
-	event_assign(s->event, r->room->base, s->stream.fd,
-	    (short)(wants | EV_PERSIST), event_get_callback(s->event),
-	    event_get_callback_arg(s->event));
-	event_add(s->event, NULL);
+	event_assign(event, r->room->base, s->stream.fd,
+	    (short)(wants | EV_PERSIST), event_get_callback(event),
+	    event_get_callback_arg(event));
+	event_add(event, NULL);
 }
 
 /*
@@ -251,19 +259,22 @@ static bool
 move(struct relay *r, int from)
 {
 	struct pump *p = &r->pumps[from];
+	struct pump_ends ends = {
+		&r->sides[from].stream, &r->sides[!from].stream,
+	};
 	uint64_t before = p->bytes;
 	enum pump_result result;
 
 	if (p->eof)
 		return true;
-	result = pump_run(p, &r->room->pump);
+	result = pump_run(p, ends, &r->room->pump);
 	room_count(r->room, from, p->bytes - before);
 	switch (result) {
 	case PUMP_WAIT_READ: case PUMP_WAIT_WRITE:
 		return true;
 	case PUMP_AGAIN:	/* the loop may not know of bytes inside TLS */
-		if (!p->from->ops->spliceable && r->sides[from].wants != 0)
-			event_active(r->sides[from].event, EV_READ, 0);
+		if (!ends.from->ops->spliceable && r->sides[from].wants != 0)
+			event_active(side_event(r, from), EV_READ, 0);
 		return true;
 	case PUMP_EOF:
 		return pass_fin(r, from);
@@ -411,15 +422,6 @@ relay_room_free(struct relay_room **roomp)
 
 /* ---------------------------------------------------------------- relay */
 
-static void
-side_init(struct relay *r, int i, struct stream stream, struct event *event)
-{
-	r->sides[i].stream = stream;
-	r->sides[i].event = event;
-	r->pumps[i].from = &r->sides[i].stream;
-	r->pumps[i].to = &r->sides[!i].stream;
-}
-
 /*
  * Writes the early bytes at once if the target takes them. Whatever is wrong
  * with the target shows again when the loop finds it writable.
@@ -429,7 +431,7 @@ send_early(struct relay *r, struct str early)
 {
 	struct pump *up = &r->pumps[CLIENT];
 	ssize_t n = early.len == 0 ? 0 :
-	    stream_write(up->to, early.ptr, early.len);
+	    stream_write(&r->sides[TARGET].stream, early.ptr, early.len);
 
 	if (n < 0)
 		n = 0;
@@ -449,8 +451,9 @@ relay_new(struct relay_room *room, const struct relay_start *start)
 	r->done = start->done;
 	r->arg = start->arg;
 	r->begun_s = r->moved_s = now_s();
-	side_init(r, CLIENT, start->client, start->client_event);
-	side_init(r, TARGET, start->target, &r->target_event);
+	r->sides[CLIENT].stream = start->client;
+	r->sides[TARGET].stream = start->target;
+	r->client_event = start->client_event;
 	if (!send_early(r, start->early)) {
 		pool_put(room->relays, r);
 		return NULL;

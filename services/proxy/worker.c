@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "proxy/asks.h"
 #include "proxy/conn.h"
 #include "proxy/feed.h"

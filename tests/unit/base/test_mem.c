@@ -89,73 +89,6 @@ test_wipe(void **state)
 	secret_wipe(NULL, 0);
 }
 
-static void
-test_pool_runs_dry(void **state)
-{
-	struct pool *p = pool_new(40, 3);
-	char *a = pool_get(p), *b = pool_get(p), *c = pool_get(p);
-
-	(void)state;
-	assert_non_null(a);
-	assert_non_null(b);
-	assert_non_null(c);
-	assert_null(pool_get(p));
-	assert_int_equal(pool_used(p), 3);
-	memset(b, 'x', 40);
-	pool_put(p, b);
-	assert_int_equal(pool_used(p), 2);
-	b = pool_get(p);
-	assert_non_null(b);
-	assert_int_equal(b[0] | b[20] | b[39], 0);
-	assert_null(pool_get(p));
-	pool_put(p, a);
-	pool_put(p, b);
-	pool_put(p, c);
-	pool_free(&p);
-	assert_null(p);
-	pool_free(&p);
-}
-
-static void
-test_pool_of_none(void **state)
-{
-	struct pool *p = pool_new(8, 0);
-
-	(void)state;
-	assert_null(pool_get(p));
-	pool_free(&p);
-}
-
-/* Sizes below and above a slab: objects are aligned and never overlap. */
-static void
-test_pool_objects_are_apart(void **state)
-{
-	static const size_t sizes[] = { 1, 17, 1000, 60000, 100000 };
-	unsigned char *objects[300];
-	struct pool *p;
-	size_t i, j, n = ARRAY_LEN(objects);
-
-	(void)state;
-	for (i = 0; i < ARRAY_LEN(sizes); i++) {
-		p = pool_new(sizes[i], n);
-		for (j = 0; j < n; j++) {
-			objects[j] = pool_get(p);
-			assert_non_null(objects[j]);
-			assert_int_equal((uintptr_t)objects[j]
-			    % alignof(max_align_t), 0);
-			memset(objects[j], (int)(j & 0xff), sizes[i]);
-		}
-		assert_null(pool_get(p));
-		for (j = 0; j < n; j++) {
-			assert_int_equal(objects[j][0], j & 0xff);
-			assert_int_equal(objects[j][sizes[i] - 1], j & 0xff);
-			pool_put(p, objects[j]);
-		}
-		assert_int_equal(pool_used(p), 0);
-		pool_free(&p);
-	}
-}
-
 int
 main(void)
 {
@@ -164,9 +97,6 @@ main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_product_is_checked),
 		cmocka_unit_test(test_wipe),
-		cmocka_unit_test(test_pool_runs_dry),
-		cmocka_unit_test(test_pool_of_none),
-		cmocka_unit_test(test_pool_objects_are_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

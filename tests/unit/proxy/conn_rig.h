@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "io_fixture.h"
 #include "msg/rpc_client.h"
 #include "msg/topic.h"
