@@ -233,7 +233,7 @@ conn_begin(struct conn *c, struct listener *l, int fd,
 	c->state = CONN_GREETING;
 	c->reply_code = RECORD_NO_REPLY;
 	c->w = w;
-	c->listener = l;
+	h->listener = l;
 	c->client = stream_plain(fd);
 	c->source = *peer;
 	c->id = id_new_v7();

@@ -65,6 +65,7 @@ enum conn_clock {
 
 struct handshake {
 	struct conn *conn;	/* whose it is */
+	struct listener *listener;	/* where it came */
 	struct event clock;
 	struct list waiting;	/* in worker's, while c->pre_login */
 	struct lobby_seat seat;	/* the same among those of its source */
@@ -120,7 +121,6 @@ struct conn {
 	bool has_used;
 	struct list link;	/* in worker's open, then in its graveyard */
 	struct worker *w;
-	struct listener *listener;
 	struct stream client;
 	struct event readable;	/* of the client, until the end */
 	struct handshake *h;	/* NULL once the relay runs */
@@ -136,7 +136,7 @@ struct conn {
 	struct quota_hold holds[3];	/* as a session; see admit.c */
 	struct id id;
 	uint64_t accepted_us;	/* boot clock */
-	uint64_t setup_us;	/* accept to the reply */
+	uint32_t setup_us;	/* accept to the reply; at most 71 minutes */
 	struct endpoint source;
 	struct addr used;	/* the address dialled, if has_used */
 	uint64_t reported;	/* bytes and packets in the last UPDATE */

@@ -76,8 +76,9 @@ void
 conn_set_up(struct conn *c)
 {
 	struct worker *w = c->w;
+	uint64_t us = clock_mono_us() - c->accepted_us;
 
-	c->setup_us = clock_mono_us() - c->accepted_us;
+	c->setup_us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
 	metrics_observe(w->cells, METRIC_proxy_setup_duration_seconds, 0,
 	    (double)c->setup_us / 1e6);
 	metrics_add(w->cells, METRIC_proxy_sessions_total, 0, 1);

@@ -131,7 +131,7 @@ ask(struct conn *c, bool own_source)
 		.password = { h->password, h->password_len },
 		.source = c->source.addr,
 		.own_source = own_source,
-		.listener = c->listener->name,
+		.listener = c->h->listener->name,
 	};
 	const struct login_answer *answer = NULL;
 

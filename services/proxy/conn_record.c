@@ -74,7 +74,7 @@ fill(struct record_session *s, const struct conn *c, const struct decision *d)
 	s->id = c->id;
 	s->started_ms = id_ms(&c->id);
 	s->source = c->source;
-	s->listener = str_from(c->listener->name);
+	s->listener = str_from(c->h->listener->name);
 	s->carrier = c->carrier;
 	fill_user(s, c);
 	s->claimed_user = (struct str){ c->h->claimed, c->h->claimed_len };

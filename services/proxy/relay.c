@@ -44,11 +44,6 @@ struct relay_room {
 
 enum { CLIENT, TARGET };
 
-struct side {
-	struct stream stream;
-	short wants;		/* what its event is in the loop for */
-};
-
 struct relay {
 	struct relay_room *room;
 	relay_done_fn *done;	/* NULL once called */
@@ -57,13 +52,14 @@ struct relay {
 	uint32_t begun_s, moved_s;
 	uint8_t first_fin;	/* the side that ended first */
 	bool settled;
-	struct side sides[2];
+	short wants[2];		/* what a side's event is in the loop for */
+	struct stream streams[2];
 	struct pump pumps[2];	/* [CLIENT]: from the client, up */
 	struct event *client_event;	/* of whoever began it */
 	struct event target_event;
 };
 /* With what libevent keeps for two sockets, below 500 bytes (ruling 10). */
-static_assert(sizeof(struct relay) <= 352, "an idle session is small");
+static_assert(sizeof(struct relay) <= 336, "an idle session is small");
 
 static uint32_t
 now_s(void)
@@ -142,7 +138,7 @@ set_option(int fd, int level, int option, int value)
 static void
 relay_settle(struct relay *r)
 {
-	int fd = r->sides[TARGET].stream.fd;
+	int fd = r->streams[TARGET].fd;
 	int s = r->room->keepalive_s;
 
 	r->settled = true;
@@ -165,9 +161,9 @@ static void
 relay_stop(struct relay *r)
 {
 	for (int i = 0; i < 2; i++) {
-		if (r->sides[i].wants != 0)
+		if (r->wants[i] != 0)
 			event_del(side_event(r, i));
-		r->sides[i].wants = 0;
+		r->wants[i] = 0;
 		pump_fini(&r->pumps[i], &r->room->pump);
 	}
 	wheel_remove(&r->room->wheel, &r->entry);
@@ -204,7 +200,6 @@ end_of_error(int side, int error)
 static void
 side_watch(struct relay *r, int i)
 {
-	struct side *s = &r->sides[i];
 	struct event *event = side_event(r, i);
 	const struct pump *out = &r->pumps[i], *in = &r->pumps[!i];
 	short wants = 0;
@@ -213,14 +208,14 @@ side_watch(struct relay *r, int i)
 		wants |= EV_READ;
 	if (pump_holds(in))
 		wants |= EV_WRITE;
-	if (wants == s->wants)
+	if (wants == r->wants[i])
 		return;
-	if (s->wants != 0)
+	if (r->wants[i] != 0)
 		event_del(event);
-	s->wants = wants;
+	r->wants[i] = wants;
 	if (wants == 0)
 		return;
-	event_assign(event, r->room->base, s->stream.fd,
+	event_assign(event, r->room->base, r->streams[i].fd,
 	    (short)(wants | EV_PERSIST), event_get_callback(event),
 	    event_get_callback_arg(event));
 	event_add(event, NULL);
@@ -239,7 +234,7 @@ pass_fin(struct relay *r, int from)
 		return false;
 	}
 	r->first_fin = (uint8_t)from;
-	(void)stream_shutdown_write(&r->sides[!from].stream);
+	(void)stream_shutdown_write(&r->streams[!from]);
 	relay_schedule(r, r->moved_s);
 	return true;
 }
@@ -260,7 +255,7 @@ move(struct relay *r, int from)
 {
 	struct pump *p = &r->pumps[from];
 	struct pump_ends ends = {
-		&r->sides[from].stream, &r->sides[!from].stream,
+		&r->streams[from], &r->streams[!from],
 	};
 	uint64_t before = p->bytes;
 	enum pump_result result;
@@ -273,7 +268,7 @@ move(struct relay *r, int from)
 	case PUMP_WAIT_READ: case PUMP_WAIT_WRITE:
 		return true;
 	case PUMP_AGAIN:	/* the loop may not know of bytes inside TLS */
-		if (!ends.from->ops->spliceable && r->sides[from].wants != 0)
+		if (!ends.from->ops->spliceable && r->wants[from] != 0)
 			event_active(side_event(r, from), EV_READ, 0);
 		return true;
 	case PUMP_EOF:
@@ -431,7 +426,7 @@ send_early(struct relay *r, struct str early)
 {
 	struct pump *up = &r->pumps[CLIENT];
 	ssize_t n = early.len == 0 ? 0 :
-	    stream_write(&r->sides[TARGET].stream, early.ptr, early.len);
+	    stream_write(&r->streams[TARGET], early.ptr, early.len);
 
 	if (n < 0)
 		n = 0;
@@ -451,8 +446,8 @@ relay_new(struct relay_room *room, const struct relay_start *start)
 	r->done = start->done;
 	r->arg = start->arg;
 	r->begun_s = r->moved_s = now_s();
-	r->sides[CLIENT].stream = start->client;
-	r->sides[TARGET].stream = start->target;
+	r->streams[CLIENT] = start->client;
+	r->streams[TARGET] = start->target;
 	r->client_event = start->client_event;
 	if (!send_early(r, start->early)) {
 		pool_put(room->relays, r);
@@ -461,7 +456,7 @@ relay_new(struct relay_room *room, const struct relay_start *start)
 	event_assign(&r->target_event, room->base, start->target.fd, EV_READ,
 	    on_target, r);
 	if (event_pending(start->client_event, EV_READ, NULL))
-		r->sides[CLIENT].wants = EV_READ;
+		r->wants[CLIENT] = EV_READ;
 	relay_schedule(r, r->begun_s);
 	side_watch(r, CLIENT);
 	side_watch(r, TARGET);
@@ -485,7 +480,7 @@ relay_free(struct relay **rp, bool abort)
 		return;
 	relay_stop(r);
 	for (int i = 0; i < 2; i++)
-		stream_close(&r->sides[i].stream, abort);
+		stream_close(&r->streams[i], abort);
 	pool_put(r->room->relays, r);
 	*rp = NULL;
 }
