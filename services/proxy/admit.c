@@ -106,8 +106,8 @@ make_room(struct worker *w)
 struct notice {
 	struct letter letter;
 	struct worker *worker;
-	struct conn *conn;	/* NULL: the oldest there */
-	struct id id;		/* conn may be another's by then */
+	bool oldest;		/* make_room, whoever it is */
+	struct conn *conn;	/* else this one; NULL: it is gone */
 };
 
 static void
@@ -115,37 +115,38 @@ on_notice(struct letter *l)
 {
 	struct notice *n = container_of(l, struct notice, letter);
 
-	if (n->conn == NULL)
+	if (n->oldest)
 		make_room(n->worker);
-	else if (conn_is(n->conn, &n->id) && n->conn->pre_login)
+	else if (n->conn != NULL)
 		put_out(n->conn, CLOSE_limit_source,
 		    PUT_OUT_PRE_LOGIN_PER_SOURCE);
 	free(n);
 }
 
 /* Without memory nobody is told; the handshake's clock ends it. */
-static void
+static struct notice *
 notify(struct worker *w, struct conn *c)
 {
 	struct notice *n = calloc(1, sizeof(*n));
 
 	if (n == NULL)
-		return;
+		return NULL;
 	n->letter.deliver = on_notice;
 	n->worker = w;
+	n->oldest = c == NULL;
 	n->conn = c;
-	if (c != NULL)
-		n->id = c->id;
 	mailbox_post(w->mailbox, &n->letter);
+	return n;
 }
 
-/* Any thread, under the lobby's lock: the connection cannot go meanwhile. */
+/* Any thread, under the lobby's lock: the connection cannot go meanwhile. When
+ * it does, it takes itself out of the notice, after lobby_leave. */
 static void
 on_put_out(struct lobby_seat *seat)
 {
-	struct conn *c = container_of(seat, struct handshake, seat)->conn;
+	struct handshake *h = container_of(seat, struct handshake, seat);
 
-	notify(c->w, c);
+	h->notice = notify(h->conn->w, h->conn);
 }
 
 static void
@@ -162,7 +163,7 @@ put_out_oldest(struct worker *w)
 	if (of == w)
 		make_room(w);
 	else
-		notify(of, NULL);
+		(void)notify(of, NULL);
 }
 
 void
@@ -197,6 +198,9 @@ admit_asked(struct conn *c)
 	if (first)
 		show_oldest(w);
 	lobby_leave(&c->h->seat);
+	if (c->h->notice != NULL)
+		c->h->notice->conn = NULL;
+	c->h->notice = NULL;
 	atomic_fetch_sub_explicit(&w->proxy->admit.waiting, 1,
 	    memory_order_relaxed);
 }

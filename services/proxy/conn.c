@@ -277,12 +277,6 @@ conn_asked(struct conn *c)
 	admit_asked(c);
 }
 
-bool
-conn_is(const struct conn *c, const struct id *id)
-{
-	return c->magic == CONN_MAGIC && id_eq(&c->id, id);
-}
-
 /* ---- relay ---- */
 
 static void

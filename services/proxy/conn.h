@@ -28,6 +28,7 @@
 #include "proxy/stream.h"
 
 struct listener;
+struct notice;
 struct worker;
 
 enum conn_state {
@@ -69,6 +70,7 @@ struct handshake {
 	struct event clock;
 	struct list waiting;	/* in worker's, while c->pre_login */
 	struct lobby_seat seat;	/* the same among those of its source */
+	struct notice *notice;	/* on its way: it was put out; admit.c's */
 	uint64_t left_ms;	/* of the handshake's time, while it stands */
 	uint64_t due_ms;	/* when it ends, while it runs */
 	uint32_t delay_ms;
@@ -166,8 +168,6 @@ void conn_close(struct conn *c, enum close_reason reason);
 void conn_checkpoint(struct conn *c);
 /* Frees what was buried. */
 void conn_bury(struct worker *w);
-/* Is it still the connection with that id? `c` was one of this worker's. */
-bool conn_is(const struct conn *c, const struct id *id);
 
 /* ---- for conn_*.c ---- */
 
