@@ -153,8 +153,10 @@ put_text(struct writer *w, const struct field *f, struct str s)
 	char escaped[RECORD_USER_MAX + 1];
 	struct text t = text_on(escaped, (size_t)f->max + 1);
 
-	if (s.len == 0)
+	if (s.len <= f->max && str_plain(s) == s.len) {
+		wire_put_bytes(w, f->number, s);	/* nearly always */
 		return;
+	}
 	text_escaped(&t, s);
 	wire_put_bytes(w, f->number, (struct str){ t.ptr, t.len });
 }

@@ -240,9 +240,8 @@ text_whole(struct text *t, struct str s)
 		text_str(t, s);
 }
 
-/* How many bytes from the start on need no escaping, one character each. */
-static size_t
-plain_bytes(struct str s)
+size_t
+str_plain(struct str s)
 {
 	size_t n = 0;
 
@@ -260,7 +259,7 @@ text_escaped(struct text *t, struct str s)
 	size_t n, i;
 
 	for (; s.len > 0 && !t->cut; s.ptr += n, s.len -= n) {
-		n = plain_bytes(s);
+		n = str_plain(s);
 		if (n > 0) {	/* nearly always all of it */
 			text_str(t, (struct str){ s.ptr, n });
 			continue;

@@ -29,6 +29,9 @@ bool str_eq_nocase(struct str a, struct str b);	/* ASCII case only */
 bool str_has_nul(struct str s);
 /* No byte below 0x20, no 0x7f. */
 bool str_is_printable(struct str s);
+/* How many bytes from the start text_escaped() leaves as they are: printable
+ * ASCII but the backslash. */
+size_t str_plain(struct str s);
 bool str_is_utf8(struct str s);		/* valid UTF-8, RFC 3629 */
 /* The first character: its bytes and its code; 0: `s` is empty or no UTF-8. */
 size_t str_char(struct str s, uint32_t *code);

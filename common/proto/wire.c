@@ -115,13 +115,19 @@ store_varint(uint8_t *p, uint64_t v)
 	return p;
 }
 
-/* A tag and a value or length, in one go. */
+/* A tag and a value or length, in one go; in place where there is room for the
+ * longest, which is nearly always. */
 static void
 put_pair(struct writer *w, uint64_t tag, uint64_t v)
 {
 	uint8_t b[2 * VARINT_MAX];
+	uint8_t *at = (uint8_t *)w->ptr + w->len;
 
-	writer_put(w, b, (size_t)(store_varint(store_varint(b, tag), v) - b));
+	if (w->failed || w->size - w->len < sizeof(b))
+		writer_put(w, b,
+		    (size_t)(store_varint(store_varint(b, tag), v) - b));
+	else
+		w->len += (size_t)(store_varint(store_varint(at, tag), v) - at);
 }
 
 void

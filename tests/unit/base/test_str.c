@@ -359,10 +359,26 @@ test_bytes(void **state)
 	assert_null(b.ptr);
 }
 
+static void
+test_plain(void **state)
+{
+	static const struct { const char *text; size_t plain; } cases[] = {
+		{ "", 0 }, { "name", 4 }, { " ~", 2 }, { "a\\b", 1 },
+		{ "ab\n", 2 }, { "\x7f", 0 }, { "a\xc3\xa4", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(str_plain(str_from(cases[i].text)),
+		    cases[i].plain);
+	assert_int_equal(str_plain((struct str){ "a\0b", 3 }), 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_equality),
 		cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_utf8),
