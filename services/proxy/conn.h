@@ -83,6 +83,7 @@ struct handshake {
 	struct http_connect http;	/* the head that is being read */
 	uint8_t http_challenges, http_wrong;	/* 407 said; logins refused */
 	uint8_t password_len;
+	bool in_vain;		/* this login is refused, whatever is said */
 	struct dest dest;	/* port 0: no request was read */
 	uint8_t command;	/* enum record_command, and of SOCKS5 */
 	uint8_t raw_host_len;

@@ -74,6 +74,9 @@ bool conn_login_is_possible(const struct conn *c);
 void conn_login_offer(struct conn *c, struct str user, struct str password);
 /* Asks who that is; ends in the carrier's welcome or reject. */
 enum conn_state conn_login_ask(struct conn *c);
+/* Asks with a password that nobody has, and believes no yes: a refusal that
+ * takes as long as any. Drops all input. */
+enum conn_state conn_login_ask_in_vain(struct conn *c, struct str user);
 conn_handler_fn conn_login_answer, conn_login_delayed;
 
 /* ---- conn_request.c ---- */

@@ -89,6 +89,8 @@ answered(struct conn *c, const struct login_answer *a)
 	    results[a->result], 1);
 	switch (a->result) {
 	case LOGIN_OK:
+		if (c->h->in_vain)
+			return failed(c, a->delay_ms);
 		c->identity = identity_ref(a->identity);
 		return conn_carriers[c->carrier]->welcome(c);
 	case LOGIN_FAILED:
@@ -145,4 +147,17 @@ enum conn_state
 conn_login_ask(struct conn *c)
 {
 	return ask(c, false);
+}
+
+enum conn_state
+conn_login_ask_in_vain(struct conn *c, struct str user)
+{
+	struct id nobodys = id_random();
+	char password[ID_TEXT_SIZE];
+
+	id_format(password, &nobodys);
+	conn_login_offer(c, user, str_from(password));
+	conn_consume(c, c->h->in_len);
+	c->h->in_vain = true;
+	return conn_login_ask(c);
 }

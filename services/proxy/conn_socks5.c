@@ -43,10 +43,26 @@ conn_socks5_greeting(struct conn *c)
 
 /* ---- login ---- */
 
+/*
+ * The record tells who it was, if that much was right. An empty password takes
+ * as long as a wrong one (case 17): it is asked for as one that nobody has.
+ */
+static enum conn_state
+login_bad(struct conn *c, const struct socks5_login *login)
+{
+	if (login->user.len == 0 || !str_is_printable(login->user))
+		return conn_socks5.reject(c, CLOSE_auth_failed);
+	if (login->password.len > 0) {
+		conn_login_offer(c, login->user, STR(""));
+		return conn_socks5.reject(c, CLOSE_auth_failed);
+	}
+	return conn_login_ask_in_vain(c, login->user);
+}
+
 enum conn_state
 conn_socks5_login(struct conn *c)
 {
-	struct socks5_login login;
+	struct socks5_login login = { 0 };
 	size_t used;
 
 	switch (socks5_parse_login(conn_input(c), &login, &used)) {
@@ -54,7 +70,7 @@ conn_socks5_login(struct conn *c)
 		return conn_more(c);
 	case PARSE_BAD:
 		conn_oddity(c, ODDITY_LOGIN);
-		return conn_socks5.reject(c, CLOSE_auth_failed);
+		return login_bad(c, &login);
 	case PARSE_DONE:
 		break;
 	}
