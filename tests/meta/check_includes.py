@@ -70,8 +70,8 @@ HOMES = {
 PURE = """services/proxy/socks4.[ch] services/proxy/socks5*.[ch]
     services/proxy/http_*.[ch] services/proxy/pp_header.[ch]
     services/proxy/lease.[ch] services/proxy/shaper.[ch] services/proxy/wheel.[ch]
-    services/proxy/tally.[ch] services/proxy/policy_view.[ch]
-    services/proxy/hosts.[ch] services/proxy/resolve_cache.[ch]"""
+    services/proxy/policy_view.[ch] services/proxy/hosts.[ch]
+    services/proxy/resolve_cache.[ch]"""
 
 # What the C library, POSIX and Linux give; any other <...> needs a home.
 LIBC = re.compile(r"(sys|net|netinet|arpa|linux)/\w+\.h|(assert|ctype|dirent|"
