@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # Runs the tests and ends with "N passed, N failed".
-#   ./test.sh          unit, integration, e2e, meta and the fuzz corpora, with gcc
-#   ./test.sh SUITE    one of: unit integration e2e meta fuzz-replay
+#   ./test.sh          unit, integration, e2e, conformance, meta and the fuzz
+#                      corpora, with gcc
+#   ./test.sh SUITE    one of: unit integration e2e conformance meta fuzz-replay
 #                      lint (tidy and cppcheck) asan tsan clang coverage
 #   ./test.sh all      the first and all of these; warnings are errors, and
 #                      containers, if there is an engine
@@ -121,6 +122,17 @@ e2e() {
     [ -s "$log" ] || failed "$(basename "$dir") e2e: nothing ran"
 }
 
+# conformance DIR   each numbered case by raw sockets; a stack a process
+conformance() {
+    local dir=$1 log
+    log=$results/$(basename "$dir")-conformance.xml
+    step "$(basename "$dir"): conformance"
+    SALLYPORT_BUILD=$dir /usr/bin/python3 -m pytest -q -p no:cacheprovider \
+        --basetemp="$results/c" -n "${SALLYPORT_E2E_JOBS:-4}" --dist loadgroup \
+        --junitxml="$log" "$top/tests/conformance" || true
+    [ -s "$log" ] || failed "$(basename "$dir") conformance: nothing ran"
+}
+
 sanitizer_env() {
     export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:abort_on_error=1:strict_string_checks=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
@@ -143,6 +155,7 @@ run_gcc() {
     build_gcc || return
     meson_suites "$base" "${fast[@]}"
     e2e "$base"
+    conformance "$base"
 }
 
 # Both read what the gcc build compiled, and remember what they found clean.
@@ -243,7 +256,7 @@ containers)
         packages_install test.sh "${packages_containers[@]}" || exit 1
     run_containers
     ;;
-e2e) build_gcc && e2e "$base" ;;
+e2e | conformance) build_gcc && "$1" "$base" ;;
 leaks)
     export SALLYPORT_LEAK_CONNECTIONS=${SALLYPORT_LEAK_CONNECTIONS:-100000}
     build_gcc && e2e "$base" "$top/tests/e2e/test_8_leaks.py"

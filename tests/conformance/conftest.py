@@ -2,10 +2,9 @@
 """The conformance suite: a test for each numbered case, against real daemons,
 by raw sockets. At the end each case is printed with what became of it.
 
-Like e2e, each test process lives in a network namespace of its own with
-nothing but `lo`, where every address is local. A fixture for each stack; under
-xdist the tests of a stack go to one process (--dist loadgroup), so that each
-stack is started once.
+Like e2e, each test process lives in a network namespace of its own with nothing
+but `lo`, where every address is local. A fixture for each stack, which a process
+starts when first asked; --dist loadgroup sees to it that few do.
 """
 import pathlib
 import re
@@ -29,15 +28,18 @@ def pytest_configure(config):
     # Under xdist the controller starts workers only; it needs no namespace.
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         enter_namespace()
+        # The tables of sockets are read often, and TIME_WAIT would fill them.
+        pathlib.Path("/proc/sys/net/ipv4/tcp_max_tw_buckets").write_text("0")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Tests of one stack to one process; alone, stack after stack."""
-    names = [*CONFIGURATIONS]
+    """Tests of a file that use one stack go to one process together."""
     for item in items:
-        used = [n for n in names if n in item.fixturenames]
-        item.add_marker(pytest.mark.xdist_group(used[0] if used else "none"))
+        used = [n for n in CONFIGURATIONS if n in item.fixturenames]
+        # The one that most of them use is worth more than one process.
+        where = item.module.__name__ if used == ["either"] else ""
+        item.add_marker(pytest.mark.xdist_group(f"{''.join(used[:1])}{where}"))
 
 
 # ---- what tests use

@@ -46,6 +46,8 @@ class NameServer:
         self.udp.bind(("127.0.0.1", 0))
         self.port = self.udp.getsockname()[1]
         self.tcp = socket.create_server(("127.0.0.1", self.port))
+        for s in (self.udp, self.tcp):
+            s.settimeout(None)
         for work in (self.serve_udp, self.serve_tcp):
             threading.Thread(target=work, daemon=True).start()
 

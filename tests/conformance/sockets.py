@@ -7,6 +7,9 @@ import struct
 
 IP_FREEBIND = 15
 PATIENCE = 20
+# Of this thread: xdist may run tests in another than the first, and a namespace
+# is entered by one thread (and those it starts).
+NET = "/proc/thread-self/net"
 
 
 def free_socket(family, kind, address, port=0):
@@ -66,7 +69,7 @@ def tcp_table():
     """{(local, remote ports): (bytes not sent, bytes not read)} here."""
     found = {}
     for name in ("tcp", "tcp6"):
-        for line in pathlib.Path("/proc/net", name).read_text().splitlines()[1:]:
+        for line in pathlib.Path(NET, name).read_text().splitlines()[1:]:
             words = line.split()
             ports = tuple(int(w.rpartition(":")[2], 16) for w in words[1:3])
             addresses = tuple(w.rpartition(":")[0] for w in words[1:3])

@@ -74,7 +74,7 @@ CONFIGURATIONS = {
     # It is welcome, and one may do without. Each step is in the log.
     "either": ANONYMOUS
     | {"proxy.commands": ALL, "proxy.socks_methods": "userpass,none"}
-    | {"proxy.timeouts.login": "3s"}
+    | {"proxy.timeouts.login": "3s", "proxy.timeouts.handshake": "60s"}
     | {"log.level": "debug", "log.repeat_limit": "0"},
     # Whatever waits does not wait long.
     "quick": ANONYMOUS

@@ -183,6 +183,17 @@ class UdpTarget:
     def send(self, data, to):
         self.sock.sendto(data, to)
 
+    def drain(self, payload, most):
+        """All that is here are such datagrams, some, but not too many."""
+        self.sock.setblocking(False)
+        count = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                assert self.sock.recv(100) == payload
+                count += 1
+        self.sock.settimeout(20)
+        assert 0 < count <= most
+
     def untouched(self):
         self.sock.setblocking(False)
         try:

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 import wire
-from sockets import free_socket, quiet, reset
+from sockets import NET, free_socket, quiet, reset
 from stack import wait_for
 from targets import V4, V6, UdpTarget
 from udp import Relay
@@ -48,6 +48,9 @@ def association(suite, source=None, **how):
     with suite.client(source) as c:
         c.enter()
         with c.associate(**how) as relay:
+            if suite.name == "options":
+                # Nobody translates the advertised address here.
+                relay.to = ("127.0.0.1", relay.to[1])
             yield c, relay
 
 
@@ -130,12 +133,11 @@ def test_case_61_bound_address(either, source):
         assert relay.to[0] == c.sock.getpeername()[0] and relay.to[1] > 0
 
 
-def test_case_61_advertised(options, udp_target):
-    with association(options) as (_, relay):
-        assert relay.to[0] == "127.0.0.2" and 42000 <= relay.to[1] <= 42099
-    with options.client("127.20.0.2") as c:
-        host, port = c.enter().ask("0.0.0.0", 0, UDP).connected()
-        assert host == "192.0.2.1" and 42000 <= port <= 42099
+def test_case_61_advertised(options):
+    for source, address in ((None, "127.0.0.2"), ("127.20.0.2", "192.0.2.1")):
+        with options.client(source) as c:
+            host, port = c.enter().ask("0.0.0.0", 0, UDP).connected()
+            assert host == address and 42000 <= port <= 42099
 
 
 @pytest.mark.parametrize("frag", [1, 2, 127, 0x80, 0x81, 255])
@@ -286,7 +288,7 @@ def test_case_71_does_not_fit_with_its_header(either, udp_target, size):
 def bound_here(port):
     """Whether a UDP socket of this namespace has the port."""
     for name in ("udp", "udp6"):
-        with open(f"/proc/net/{name}", encoding="ascii") as table:
+        with open(f"{NET}/{name}", encoding="ascii") as table:
             if any(int(line.split()[1].rpartition(":")[2], 16) == port for line in list(table)[1:]):
                 return True
     return False
@@ -312,7 +314,7 @@ def test_case_73_noise_on_the_control_connection(either, udp_target):
         c.send(b"x" * 10000)
         assert c.sock_to_end() == b""
         wait_for("the socket to close", lambda: not bound_here(relay.to[1]))
-        c.record(command="udp", status="failed")
+        c.record(command="udp", close_reason="invalid_request")
 
 
 def test_case_74_idle(quick, udp_target):
@@ -323,7 +325,8 @@ def test_case_74_idle(quick, udp_target):
         assert idle.sock_to_end() == b""
         alive(c, relay, udp_target)
         assert c.sock_to_end() == b""
-        assert not bound_here(relay.to[1]) and not bound_here(idle_relay.to[1])
+        for port in (relay.to[1], idle_relay.to[1]):
+            wait_for("the socket to close", lambda: not bound_here(port))
     for client in (idle, c):
         client.record(command="udp", close_reason="udp_idle", status="closed")
 
@@ -360,24 +363,17 @@ def test_case_76_flood(options, udp_target):
     """Beyond the rate all is dropped and counted, in either direction."""
     with association(options) as (c, relay):
         sender = through(relay, udp_target)
-        before = [options.metric(METRIC, up(r)) for r in ("relayed", "limit")]
+        before = options.metric(METRIC, '"sent"')
         for _ in range(400):
             relay.send(V4, udp_target.port, b"flood")
-        wait_for("all to be counted", lambda: moved(options, before) >= 400)
-        passed = options.metric(METRIC, up("relayed")) - before[0]
-        assert passed < 200
-        for _ in range(int(passed)):
-            assert udp_target.take()[0] == b"flood"
-        assert udp_target.untouched()
+        wait_for("all to be counted", lambda: options.metric(METRIC, '"sent"') - before >= 400)
+        assert options.metric(METRIC, up("limit")) >= 200
+        udp_target.drain(b"flood", most=200)
         before_down = options.metric(METRIC, down("limit"))
         for _ in range(400):
             udp_target.send(b"blast", sender)
         wait_for("the excess", lambda: options.metric(METRIC, down("limit")) > before_down + 200)
         assert quiet(c.sock)
-
-
-def moved(suite, before):
-    return sum(suite.metric(METRIC, up(r)) for r in ("relayed", "limit")) - sum(before)
 
 
 def test_case_76_many_destinations(options):
