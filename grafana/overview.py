@@ -65,6 +65,8 @@ REFUSED = f'reason=~"{reasons("REJECTED")}"'
 NOT_FAILED = f'reason!~"{reasons("REJECTED", "CLOSED")}"'
 OURS = ('reason=~"out_of_resources|auth_silent|acl_silent|journal_full'
         '|relay_error|udp_relay_error|internal_error"')
+LIMITS = 'reason=~"limit_.+"'
+CARRIES = 'state=~"relay|udp"'
 OLDEST = "sallyport_audit_oldest_unstored_timestamp_seconds"
 
 # ---- panels
@@ -168,9 +170,9 @@ HEALTH = [
 
 TRAFFIC = [
     row("Traffic"),
-    stat("Active sessions", "Sessions that carry bytes now, in all proxies "
-         "chosen.", "short",
-         (total(mine("sallyport_proxy_connections", 'state="relay"')),
+    stat("Active sessions", "Sessions that carry bytes now, UDP associations "
+         "among them, in all proxies chosen.", "short",
+         (total(mine("sallyport_proxy_connections", CARRIES)),
           "sessions"), PLAIN, width=6, height=8),
     graph("Session rate", "Sessions established, ended or failed, and refused, a second.",
           "cps", [
@@ -194,17 +196,33 @@ TRAFFIC = [
           [(total(rate(mine(CLOSED, NOT_FAILED)), "reason") + " > 0",
             "{{reason}}")], stack=True, noValue="none"),
     graph("Sessions: proxies and database", "The two agree but for what is on "
-          "its way; the database's number is that of the whole fleet.",
+          "its way, BINDs that wait among it; the database's number is that "
+          "of the whole fleet.",
           "short", [
-              (total(mine("sallyport_proxy_connections", 'state="relay"')),
+              (total(mine("sallyport_proxy_connections", CARRIES)),
                "proxies"),
               (f'max({all_of("sallyport_active_sessions")})', "database"),
           ]),
     graph("Connections before the relay", "By state of the handshake. Many in "
           "one state tell where it is slow.", "short",
           [(total(mine("sallyport_proxy_connections",
-                       'state!~"relay|linger|closing"'), "state"),
+                       'state!~"relay|udp|linger|closing"'), "state"),
             "{{state}}")], stack=True),
+    graph("Limits at work", "Refused by a limit, or put out before the request "
+          "to make room, a second; listening sockets that pause because "
+          "descriptors or memory ran out.", "short", [
+              (total(rate(mine(CLOSED, LIMITS)), "reason") + " > 0",
+               "{{reason}}"),
+              (total(rate(mine("sallyport_proxy_put_out_total")), "limit")
+               + " > 0", "put out, {{limit}}"),
+              (total(mine("sallyport_proxy_accept_paused")),
+               "sockets that pause"),
+          ]),
+    graph("UDP datagrams", "By direction and what became of them; what is "
+          "neither relayed nor unreachable was dropped here.", "pps",
+          [(total(rate(mine("sallyport_proxy_udp_datagrams_total")),
+                  "direction, result") + " > 0", "{{direction}} {{result}}")],
+          stack=True, noValue="none"),
 ]
 
 DAEMONS = [
