@@ -120,8 +120,7 @@ get_number(const struct field *f, const void *at)
 {
 	switch (f->kind) {
 	case K_U64: return *(const uint64_t *)at;
-	case K_ENUM: return *(const uint32_t *)at;
-	case K_U32: return *(const uint32_t *)at;
+	case K_ENUM: case K_U32: return *(const uint32_t *)at;
 	case K_U16: return *(const uint16_t *)at;
 	default: return *(const bool *)at;
 	}
@@ -132,8 +131,7 @@ set_number(const struct field *f, void *at, uint64_t v)
 {
 	switch (f->kind) {
 	case K_U64: *(uint64_t *)at = v; break;
-	case K_ENUM: *(uint32_t *)at = (uint32_t)v; break;
-	case K_U32: *(uint32_t *)at = (uint32_t)v; break;
+	case K_ENUM: case K_U32: *(uint32_t *)at = (uint32_t)v; break;
 	case K_U16: *(uint16_t *)at = (uint16_t)v; break;
 	default: *(bool *)at = v != 0; break;
 	}

@@ -129,6 +129,7 @@ pool_take(struct pool *p)
 	if (s == NULL)
 		return NULL;
 	spare = s->spares;
+	ASSERT(spare != NULL);
 	s->spares = spare->next;
 	if (s->used++ == 0)
 		p->empty--;

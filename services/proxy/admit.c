@@ -270,14 +270,13 @@ take(struct conn *c, struct quota_hold *hold, enum quota_kind kind,
 	return CLOSE_out_of_resources;
 }
 
-/* A UDP association names no destination. */
-static enum close_reason
-take_destination(struct conn *c)
+enum close_reason
+admit_destination(struct conn *c)
 {
 	uint32_t max = c->w->cfg->limits_sessions_per_destination;
 	struct dest_key key;
 
-	if (max == 0 || c->h->command == COMMAND_UDP)
+	if (max == 0)
 		return CLOSE_NONE;
 	dest_key(&key, &c->h->dest);
 	return take(c, &c->holds[2], QUOTA_DESTINATION,
@@ -296,8 +295,6 @@ take_session(struct conn *c)
 	if (why == CLOSE_NONE)
 		why = take(c, &c->holds[1], QUOTA_USER, c->identity->user,
 		    cfg->limits_sessions_per_user, CLOSE_limit_user);
-	if (why == CLOSE_NONE)
-		why = take_destination(c);
 	return why;
 }
 
@@ -335,6 +332,12 @@ admit_request(struct conn *c)
 	if (why != CLOSE_NONE)
 		give_session(c);
 	return why;
+}
+
+void
+admit_refused(struct conn *c)
+{
+	give_session(c);
 }
 
 void

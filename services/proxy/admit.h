@@ -5,8 +5,8 @@
  * At accept: connections in all, and new ones of a source a minute. Until the
  * request: connections that have not asked, in all and of a source; beyond that
  * the oldest is put out. At the request, before a name is looked up or anybody
- * asked: new sessions of a user a minute, and sessions of a source, a user and
- * to a destination. A source is an IPv4 address or an IPv6 /64.
+ * asked: new sessions of a user a minute, and sessions of a source and a user;
+ * once the policy allows it, sessions to a destination. A source is an IPv4 address or an IPv6 /64.
  *
  * One struct admit a process, shared by its workers; what a connection took it
  * holds itself, so that limits may change while it runs.
@@ -59,6 +59,11 @@ void admit_asked(struct conn *c);
 /* May the request that was read go on? CLOSE_NONE: yes, and it is counted as a
  * session until admit_left; else nothing is held. UDP takes a second place. */
 enum close_reason admit_request(struct conn *c) MUST_CHECK;
+/* The policy allows it: is there room at its destination? Asked last, so that
+ * who is refused takes no place that others are allowed to have. */
+enum close_reason admit_destination(struct conn *c) MUST_CHECK;
+/* It will not be a session: it holds nothing while its refusal lingers. */
+void admit_refused(struct conn *c);
 /* The connection ends. Gives back its places and what it holds. */
 void admit_left(struct conn *c);
 

@@ -296,8 +296,12 @@ forward(struct assoc *a, const struct dest *dest, struct str payload,
 		return;
 	}
 	if (p->state != PEER_PENDING &&
-	    (p->state == PEER_UNKNOWN || !holds(a, &p->ruling, now.ms)))
+	    (p->state == PEER_UNKNOWN || !holds(a, &p->ruling, now.ms))) {
+		/* Asking may bring another's answer, and its datagrams: what is
+		 * about to be sent is this one's. */
+		flush(a, now.s);
 		judge(a, p);
+	}
 	if (p->state == PEER_PENDING)
 		hold(a, p, payload);
 	else

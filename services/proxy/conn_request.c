@@ -130,12 +130,16 @@ decided(struct conn *c, const struct decision *d)
 		[VERDICT_BY_DEFAULT] = CLOSE_policy_default,
 		[VERDICT_BY_HARD_DENY] = CLOSE_hard_deny,
 	};
+	enum close_reason why;
 
 	if (d->source_bound && d->verdict != VERDICT_UNAVAILABLE &&
 	    !addr_eq(&d->asked_source, &c->source.addr))
 		return ask_policy(c, true);
 	switch (d->verdict) {
 	case VERDICT_ALLOW:
+		why = admit_destination(c);
+		if (why != CLOSE_NONE)
+			return conn_refuse(c, why, d, NULL);
 		return commands[c->h->command](c, d);
 	case VERDICT_BLOCK:
 		return conn_refuse(c, reasons[d->source], d, d->reason);

@@ -51,6 +51,7 @@ conn_linger(struct conn *c)
 {
 	struct handshake *h = c->h;
 
+	admit_refused(c);
 	conn_consume(c, h->in_len);
 	if (stream_shutdown_write(&c->client) != 0 || h->eof)
 		return CONN_CLOSING;

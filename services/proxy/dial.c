@@ -18,6 +18,10 @@
 #include "net/sock.h"
 #include "proxy/egress.h"
 
+/* Sockets that one dial has at most: a name with many addresses that do not
+ * answer must not eat the descriptors of others. */
+#define TRIES_MAX 3
+
 struct try {
 	struct dial *dial;
 	struct endpoint to;
@@ -265,7 +269,7 @@ dial_launch(struct dial *d)
 	while (d->next < d->permit.n)
 		if (try_start(d, d->next++))
 			break;
-	if (d->open > 0 && d->next < d->permit.n)
+	if (d->open > 0 && d->open < TRIES_MAX && d->next < d->permit.n)
 		add_common(d, &d->timer, d->cfg->dns_eyeballs_delay);
 	return d->open > 0;
 }

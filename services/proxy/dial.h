@@ -3,7 +3,7 @@
  * dial: connect to the first of the permitted addresses that answers.
  *
  * The next address starts when the one before failed, or `eyeballs_delay`
- * later (RFC 8305); the first to connect wins, the others are closed. Only
+ * later (RFC 8305), three at a time at most; the first to connect wins, the others are closed. Only
  * addresses of one decision are ever dialled: the argument is a permit, and the
  * last fence refuses the suite's own listeners and this machine's own addresses
  * unless the permit marks the address as internal_ok. Owned by one worker.

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/mem.h"
 
 enum { REQUEST_LINE, FIELDS, SKIP };
 
@@ -187,8 +188,10 @@ take_login(struct http_connect *p, struct str value, bool cut,
 	if (p->login != HTTP_LOGIN_NONE)
 		return bad(out, 400, "there are two Proxy-Authorization");
 	p->login = HTTP_LOGIN_BAD;
-	if (cut || !http_basic_parse(&out->basic, value))
+	if (cut || !http_basic_parse(&out->basic, value)) {
+		secret_wipe(&out->basic, sizeof(out->basic));
 		return HTTP_MORE;
+	}
 	p->login = HTTP_LOGIN_GIVEN;
 	return HTTP_LOGIN;
 }

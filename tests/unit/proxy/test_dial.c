@@ -28,7 +28,7 @@ on_done(void *arg, enum dial_result result, int fd, const struct endpoint *to,
 
 	assert_false(o->done);
 	*o = (struct outcome){ true, result, fd, *to, local != NULL,
-		local != NULL ? *local : (struct endpoint){ 0 } };
+		local != NULL ? *local : (struct endpoint){ .port = 0 } };
 }
 
 static const struct dial_fence open_fence = { 0 };
