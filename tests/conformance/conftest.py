@@ -122,7 +122,7 @@ def udp_target():
 
 # ---- what is said at the end
 
-ORDER = ["error", "failed", "skipped", "passed"]
+ORDER = ["error", "failed", "xfailed", "skipped", "passed"]
 
 
 def results(reporter):

@@ -182,8 +182,7 @@ def test_case_89_login_is_used_where_it_is_optional(either, echo):
             c.finish().ends_with(b"").record(user=user, carrier="http")
 
 
-def test_case_89_retry_under_the_same_deadline(quick):
-    """What was answered does not begin the time again."""
+def test_case_89_head_that_never_ends(quick):
     with quick.client() as c:
         c.send(b"CONNECT ")
         c.ends_with(b"").record(close_reason="handshake_timeout")

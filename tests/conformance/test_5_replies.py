@@ -252,7 +252,6 @@ def test_case_41_the_answer_survives_pending_input(either):
         c.enter().send(wire.request("evil.com", 80), b"x" * 200000)
         c.refused(wire.NOT_ALLOWED)
         c.send(b"more")
-        assert either.metric("proxy_connections") >= 0
         either.wait_empty()
     with either.client() as c:
         c.enter().send(wire.request("evil.com", 80)).expect(wire.refusal(wire.NOT_ALLOWED))
@@ -260,7 +259,7 @@ def test_case_41_the_answer_survives_pending_input(either):
             # A client that goes on for ever is cut off.
             while True:
                 c.sock.sendall(b"x" * 1000)
-        assert not either.metric("proxy_connections", '"linger"')
+        either.wait_empty()
 
 
 

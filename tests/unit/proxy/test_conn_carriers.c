@@ -324,6 +324,7 @@ static void
 test_http_one_deadline(void **state)
 {
 	struct rig *r = *state;
+	uint64_t due;
 	int fd;
 
 	set_handshake(r, 300);
@@ -335,9 +336,14 @@ test_http_one_deadline(void **state)
 	peers_next_session(r->peers, RECORD_REJECT, "auth_failed");
 	assert_int_equal(peers_sums(r->peers).records, 1);
 
+	set_handshake(r, 1000);
 	fd = connect_client(r);
 	put_head(r, fd, HEAD "\r\n");
 	expect_answer(r, fd, "HTTP/1.1 407 ");
+	due = the_conn(r)->h->due_ms;
+	put_head(r, fd, HEAD "\r\n");
+	expect_answer(r, fd, "HTTP/1.1 407 ");
+	assert_int_equal(the_conn(r)->h->due_ms, due);
 	put_lit(fd, "CONN");
 	wait_gone(r);
 	close(fd);
