@@ -77,7 +77,7 @@ static void
 show_oldest(struct worker *w)
 {
 	uint64_t us = list_empty(&w->waiting) ? UINT64_MAX
-					      : first_waiting(w)->accepted_us;
+					      : first_waiting(w)->h->waiting_us;
 
 	atomic_store_explicit(&w->oldest_us, us, memory_order_relaxed);
 }
@@ -174,6 +174,7 @@ admit_wait(struct conn *c)
 	struct addr source = source_of(&c->source.addr);
 
 	c->pre_login = true;
+	c->h->waiting_us = c->accepted_us;
 	list_push(&w->waiting, &c->h->waiting);
 	if (first_waiting(w) == c)
 		show_oldest(w);

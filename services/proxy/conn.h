@@ -71,6 +71,7 @@ struct handshake {
 	struct list waiting;	/* in worker's, while c->pre_login */
 	struct lobby_seat seat;	/* the same among those of its source */
 	struct notice *notice;	/* on its way: it was put out; admit.c's */
+	uint64_t waiting_us;	/* since when it has not asked */
 	uint64_t left_ms;	/* of the handshake's time, while it stands */
 	uint64_t due_ms;	/* when it ends, while it runs */
 	uint32_t delay_ms;
