@@ -475,11 +475,24 @@ rig_wait_metric(struct rig *r, const char *name, int64_t value)
 void
 rig_wait_metric_from(struct rig *r, const char *name, int64_t value)
 {
-	uint64_t end = patience();
+	rig_wait_sum_from(r, (const char *[]){ name, NULL }, value);
+}
 
-	while (rig_metric(r, name) < value) {
+void
+rig_wait_sum_from(struct rig *r, const char *const *names, int64_t value)
+{
+	uint64_t end = patience();
+	int64_t sum;
+
+	for (;;) {
+		sum = 0;
+		for (size_t i = 0; names[i] != NULL; i++)
+			sum += rig_metric(r, names[i]);
+		if (sum >= value)
+			return;
 		if (clock_mono_ms() > end)
-			fail_msg("%s stays below %jd", name, (intmax_t)value);
+			fail_msg("%s and so on stay below %jd", names[0],
+			    (intmax_t)value);
 		nap();
 	}
 }

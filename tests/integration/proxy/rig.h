@@ -75,6 +75,8 @@ int64_t rig_metric(struct rig *r, const char *name);
 void rig_wait_metric(struct rig *r, const char *name, int64_t value);
 /* Until at least that. */
 void rig_wait_metric_from(struct rig *r, const char *name, int64_t value);
+/* The same of several together, up to NULL. */
+void rig_wait_sum_from(struct rig *r, const char *const *names, int64_t value);
 /* Until no connection is left, in whatever state. */
 void rig_wait_idle(struct rig *r);
 /* Is /readyz 200? */
