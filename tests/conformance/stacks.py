@@ -80,7 +80,7 @@ CONFIGURATIONS = {
     "quick": ANONYMOUS
     | {
         "proxy.commands": ALL,
-        "proxy.timeouts.handshake": "1s",
+        "proxy.timeouts.handshake": "2s",
         "proxy.timeouts.decide": "10s",
         "proxy.timeouts.connect": "1s",
         "proxy.timeouts.connect_attempt": "800ms",

@@ -98,6 +98,7 @@ class Echo(Target):
 
     @staticmethod
     def echo(s):
+        s.settimeout(None)
         with s, contextlib.suppress(OSError):
             while data := s.recv(65536):
                 s.sendall(data)

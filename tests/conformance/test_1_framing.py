@@ -124,7 +124,8 @@ def test_case_01_every_split(either, nameserver, name):
         results = deliver(either, ways, rows)
     whole = results[0]
     for way, result in zip(ways, results):
-        assert result == whole, (way, result, whole)
+        for got, expected in zip(result, whole):
+            assert got == expected, f"{way}:\n{got}\nnot\n{expected}"
     if DIALOGS[name].endswith(DATA):
         assert whole[0].endswith(DATA) and whole[2][-1]["bytes_sent"] == len(DATA)
 

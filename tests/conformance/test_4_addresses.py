@@ -105,10 +105,10 @@ def test_case_35_closed_in_every_spelling_of_udp(either, proven):
     """Datagrams to it are dropped, and each is counted."""
     metric = "proxy_udp_datagrams_total"
     sent, relayed = either.metric(metric, '"sent"'), either.metric(metric, '"relayed"')
-    for start in range(0, len(SPELLINGS), 200):
+    for start in range(0, len(SPELLINGS), 100):
         with either.client() as c:
             with c.enter().associate() as relay:
-                part = [host for _, host in SPELLINGS[start : start + 200]]
+                part = [host for _, host in SPELLINGS[start : start + 100]]
                 for host in part:
                     relay.send(host, proven.port, b"tweet")
                 sent += len(part)
