@@ -69,15 +69,17 @@ map_aligned(size_t bytes)
 {
 	char *all = mmap(NULL, bytes + SLAB_BYTES, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *slab;
 	size_t before;
 
 	if (all == MAP_FAILED)
 		return NULL;
 	before = -(uintptr_t)all % SLAB_BYTES;
+	slab = all + before;
 	if (before > 0)
 		munmap(all, before);
-	munmap(all + before + bytes, SLAB_BYTES - before);
-	return all + before;
+	munmap(slab + bytes, SLAB_BYTES - before);
+	return slab;
 }
 
 static struct slab *

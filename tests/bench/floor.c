@@ -325,6 +325,7 @@ take(int listener)
 	int one = 1;
 
 	for (unsigned i = 0; i < ACCEPTS; i++) {
+		/* cppcheck-suppress nullPointer ; accept4 allows it */
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
 		struct pair *p;
 

@@ -152,6 +152,7 @@ static void
 take_in(int loop, int listener)
 {
 	struct assoc *a;
+	/* cppcheck-suppress nullPointer ; accept4 allows it */
 	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
 
 	if (fd < 0)

@@ -193,12 +193,13 @@ answered(struct client *c, struct client_conn *conn)
 			reply(c, conn);
 	} else if (conn->have < 2) {
 		return;
-	} else if (conn->stage == CLIENT_LOGIN) {
-		conn->in[1] == 0 ? request(c, conn) : client_fail(c, conn);
-	} else if (conn->in[1] == 2 && c->user != NULL) {
+	} else if (conn->stage == CLIENT_GREETING && conn->in[1] == 2 &&
+	    c->user != NULL) {
 		log_in(c, conn);
+	} else if (conn->in[1] == 0) {
+		request(c, conn);
 	} else {
-		conn->in[1] == 0 ? request(c, conn) : client_fail(c, conn);
+		client_fail(c, conn);
 	}
 }
 

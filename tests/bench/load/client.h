@@ -15,8 +15,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/check.h"

@@ -57,7 +57,7 @@ targets_listen(struct targets *t, uint16_t first)
 	if (t->epoll < 0)
 		die("epoll_create1: %s", strerror(errno));
 	for (unsigned i = 0; i < TARGETS; i++) {
-		struct sockaddr_in a;
+		struct sockaddr_in a = { .sin_port = 0 };
 		socklen_t len = sizeof(a);
 		int fd = listen_on(first == 0 ? 0 : (uint16_t)(first + i));
 
@@ -73,6 +73,7 @@ static void
 take(struct targets *t, enum target kind)
 {
 	for (unsigned i = 0; i < ACCEPTS; i++) {
+		/* cppcheck-suppress nullPointer ; accept4 allows it */
 		int fd = accept4(t->listener[kind], NULL, NULL,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
