@@ -211,17 +211,17 @@ TRAFFIC = [
     graph("Limits at work", "Refused by a limit, or put out before the request "
           "to make room, a second; listening sockets that pause because "
           "descriptors or memory ran out.", "short", [
-              (total(rate(mine(CLOSED, LIMITS)), "reason") + " > 0",
+              (total(rate(mine(CLOSED, LIMITS)), "reason"),
                "{{reason}}"),
-              (total(rate(mine("sallyport_proxy_put_out_total")), "limit")
-               + " > 0", "put out, {{limit}}"),
+              (total(rate(mine("sallyport_proxy_put_out_total")), "limit"),
+               "put out, {{limit}}"),
               (total(mine("sallyport_proxy_accept_paused")),
                "sockets that pause"),
           ]),
     graph("UDP datagrams", "By direction and what became of them; what is "
           "neither relayed nor unreachable was dropped here.", "pps",
           [(total(rate(mine("sallyport_proxy_udp_datagrams_total")),
-                  "direction, result") + " > 0", "{{direction}} {{result}}")],
+                  "direction, result"), "{{direction}} {{result}}")],
           stack=True, noValue="none"),
 ]
 
