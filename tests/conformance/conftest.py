@@ -122,7 +122,7 @@ def udp_target():
 
 # ---- what is said at the end
 
-ORDER = ["error", "failed", "xfailed", "skipped", "passed"]
+ORDER = ["error", "failed", "skipped", "xfailed", "passed"]
 
 
 def results(reporter):

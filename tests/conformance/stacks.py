@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The suite of daemons as each case needs it: a few stacks, each with its own
 configuration, started once for a test process and shared by many cases."""
+import contextlib
 import os
+import pathlib
 import re
+import signal
 import subprocess
 import urllib.request
 
@@ -190,6 +193,18 @@ class Suite(Stack):
         c.connected()
         return c, end
 
+    @contextlib.contextmanager
+    def asleep(self, daemon):
+        """That daemon does nothing, until the end or until wake() is called."""
+        pid = self.pid(daemon)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            # A thread may still be about to stop.
+            wait_for(f"{daemon} to stop", lambda: all(map(is_stopped, tasks(pid))))
+            yield lambda: os.kill(pid, signal.SIGCONT)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     # ---- what is told of them
 
     def records(self, source):
@@ -266,6 +281,14 @@ class Suite(Stack):
     def wait_empty(self):
         """Until no connection is left."""
         wait_for("no connection", lambda: self.metric("proxy_connections") == 0)
+
+
+def tasks(pid):
+    return pathlib.Path(f"/proc/{pid}/task").iterdir()
+
+
+def is_stopped(task):
+    return (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 class Counts:

@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import select
-import signal
 
 import pytest
 import wire
@@ -140,17 +139,12 @@ def test_case_02_one_segment(login, target):
         c.sock.sendall(b"x")
         assert read_exactly(end, 1) == b"x"
         end.close()
-    authd = login.pid("authd")
-    os.kill(authd, signal.SIGSTOP)
-    try:
-        with login.client() as c:
-            c.send(greeting(USERPASS), wire.login("plain", "nobody knows this"), whole[-10:])
-            c.expect(b"\5\2")
-            assert quiet(c.sock)
-            os.kill(authd, signal.SIGCONT)
-            c.ends_with(b"\1\1")
-    finally:
-        os.kill(authd, signal.SIGCONT)
+    with login.asleep("authd") as wake, login.client() as c:
+        c.send(greeting(USERPASS), wire.login("plain", "nobody knows this"), whole[-10:])
+        c.expect(b"\5\2")
+        assert quiet(c.sock)
+        wake()
+        c.ends_with(b"\1\1")
 
 
 def test_case_02_the_other_method(login, bare, target):
@@ -246,20 +240,15 @@ def test_case_05_silence(quick, sent):
 def test_case_05_stands_still_while_acld_is_asked(quick, target):
     """Who is asked has a budget of its own: acld sleeps for longer than the
     handshake may last, shown by a client that came at the same time."""
-    acld = quick.pid("acld")
-    os.kill(acld, signal.SIGSTOP)
-    try:
-        with quick.client() as idle, quick.client() as c:
-            idle.send(b"\5")
-            c.enter().ask(target.host, target.port)
-            quick.wait_state("acl_wait")
-            idle.ends_with(b"")
-            assert quiet(c.sock)
-            os.kill(acld, signal.SIGCONT)
-            c.connected()
-            target.accept().close()
-    finally:
-        os.kill(acld, signal.SIGCONT)
+    with quick.asleep("acld") as wake, quick.client() as idle, quick.client() as c:
+        idle.send(b"\5")
+        c.enter().ask(target.host, target.port)
+        quick.wait_state("acl_wait")
+        idle.ends_with(b"")
+        assert quiet(c.sock)
+        wake()
+        c.connected()
+        target.accept().close()
 
 
 @pytest.mark.parametrize("early", [b"", b"GET / HTTP/1.0\r\n\r\n"])

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Section 5: what is answered (cases 38-41), with the table of section 0."""
 import contextlib
-import os
 import pathlib
 import re
-import signal
 import socket
 import struct
 import subprocess
@@ -100,19 +98,9 @@ def test_case_38_limit(quick):
             target.accept().close()
 
 
-@contextlib.contextmanager
-def asleep(suite, daemon):
-    pid = suite.pid(daemon)
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def test_case_38_acld_is_silent(bare, either):
     for suite in (bare, either):
-        with asleep(suite, "acld"):
+        with suite.asleep("acld"):
             with suite.client() as c:
                 # A port nobody asked for before: no lease has the answer.
                 c.enter().ask(V4, 4711).refused(wire.GENERAL)
@@ -125,7 +113,7 @@ def test_case_38_acld_is_silent(bare, either):
 
 
 def test_case_38_authd_is_silent(either):
-    with asleep(either, "authd"):
+    with either.asleep("authd"):
         with either.client() as c:
             c.send(wire.greeting(wire.USERPASS), wire.login("nobody", "asks")).ends_with(b"\5\2\1\1")
         with either.client() as d:

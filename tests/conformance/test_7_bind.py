@@ -149,7 +149,7 @@ def test_case_56_policy_judges_the_peer(either):
         bound = bind(c, "0.0.0.0")
         for address in ("9.67.0.1", "9.66.0.1", "10.0.0.1", "127.0.0.1"):
             shut_out(address, bound)
-        with come(STRANGER, bound) as s:
+        with come(STRANGER, bound):
             assert c.connected()[0] == STRANGER
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Section 9: SOCKS4 and 4a (cases 77-81)."""
 import pytest
-import wire
 from targets import V4, V6, Echo, Target
 from test_7_bind import come
 from wire import BIND, SOCKS4_OK, SOCKS4_REFUSED, socks4, socks4_reply, socks4a

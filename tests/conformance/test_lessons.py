@@ -103,23 +103,18 @@ def test_B16_late_answers_meet_nobody_else(login):
     """Clients leave while authd sleeps, others come in their place; when it
     answers, each login gets its own answer."""
     dice = random.Random(16)
-    pid = login.pid("authd")
     with Target() as target:
         for _ in range(3):
-            os.kill(pid, signal.SIGSTOP)
-            try:
-                clients = []
+            clients = []
+            with login.asleep("authd"):
                 for n in range(60):
-                    c = login.client()
-                    right = dice.random() < 0.5
+                    c, right = login.client(), dice.random() < 0.5
                     password = "correct horse" if right else f"wrong {n}"
                     c.send(greeting(USERPASS), wire.login("plain", password)).expect(b"\5\2")
                     if dice.random() < 0.4:
                         c.reset() if dice.random() < 0.5 else c.close()
                     else:
                         clients.append((c, right))
-            finally:
-                os.kill(pid, signal.SIGCONT)
             for c, right in clients:
                 if right:
                     c.expect(b"\1\0").ask(V4, target.port).connected()
