@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Each socket has one event, level-triggered: readable while the pump out of
- * it wants bytes, writable while the pump into it holds some. One that is held
- * back is edge-triggered, for its reset only; one that has ended and takes
- * nothing is not in the loop.
+ * it wants bytes, writable while the pump into it holds some. An event that
+ * wants nothing is not in the loop.
  *
  * Deadlines stand on the room's wheel, a second coarse. Bytes only note the
  * time; the wheel looks at a relay when its earliest deadline might have come
@@ -209,9 +208,6 @@ side_watch(struct relay *r, int i)
 		wants |= EV_READ;
 	if (pump_holds(in))
 		wants |= EV_WRITE;
-	/* Held back: only of changes is it told, so that a reset is seen. */
-	if (wants == 0 && !out->eof)
-		wants = EV_READ | EV_ET;
 	if (wants == r->wants[i])
 		return;
 	if (r->wants[i] != 0)
@@ -290,27 +286,9 @@ move(struct relay *r, int from)
 	return false;
 }
 
-/* A side that is held back has more bytes, which wait, or is gone. */
-static void
-held_back_ready(struct relay *r, int i)
-{
-	int error = 0;
-	socklen_t len = sizeof(error);
-
-	if (getsockopt(r->streams[i].fd, SOL_SOCKET, SO_ERROR, &error,
-	    &len) != 0)
-		error = errno;
-	if (error != 0)
-		relay_finish(r, end_of_error(i, error));
-}
-
 static void
 side_ready(struct relay *r, int i, short what)
 {
-	if (r->wants[i] & EV_ET) {
-		held_back_ready(r, i);
-		return;
-	}
 	r->moved_s = now_s();
 	if ((what & EV_READ) && !move(r, i))
 		return;

@@ -303,27 +303,6 @@ test_reset_while_writing(void **state)
 	world_free(&w);
 }
 
-/* The same by the side that is held back: nobody reads it, and it is seen. */
-static void
-test_reset_while_held_back(void **state)
-{
-	struct proxy_config cfg = config();
-	char *block = xcalloc(1, MIB);
-	struct world w;
-
-	(void)state;
-	world_new(&w, &cfg);
-	for (unsigned i = 0; i < 200; i++) {
-		(void)!send(w.client, block, MIB, MSG_NOSIGNAL);
-		io_turn(w.base, 2);
-	}
-	reset(&w.client);
-	io_run(w.base, &w.ended);
-	assert_int_equal(w.end, RELAY_END_CLIENT_RESET);
-	free(block);
-	world_free(&w);
-}
-
 /* Case 3: first, in order, counted. */
 static void
 test_early(void **state)
@@ -1068,7 +1047,6 @@ main(void)
 		cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_reset_while_writing),
-		cmocka_unit_test(test_reset_while_held_back),
 		cmocka_unit_test(test_early),
 		cmocka_unit_test(test_early_is_kept),
 		cmocka_unit_test(test_early_to_a_dead_target),
