@@ -206,7 +206,7 @@ run_coverage() {
     chmod -R a+rwX "$base-coverage"
     meson_suites "$base-coverage" unit integration
     chmod -R a+rwX "$base-coverage"
-    e2e "$base-coverage" "$top"/tests/e2e/test_[1-6]_*.py
+    e2e "$base-coverage" "$top"/tests/e2e/test_[1-8]_*.py
     whole coverage "$tools/coverage.py" "$base-coverage"
 }
 
