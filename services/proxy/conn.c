@@ -271,12 +271,6 @@ conn_accept(struct listener *l, int fd, const struct endpoint *peer)
 	admit_wait(c);
 }
 
-void
-conn_asked(struct conn *c)
-{
-	admit_asked(c);
-}
-
 /* ---- relay ---- */
 
 static void

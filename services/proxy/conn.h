@@ -179,8 +179,6 @@ void conn_step(struct conn *c, conn_handler_fn *handle);
 void conn_consume(struct conn *c, size_t n);
 /* Writes a small answer; false: the client is gone or does not read. */
 bool conn_send(struct conn *c, const void *p, size_t len) MUST_CHECK;
-/* The connection has asked: it no longer counts as pre-login. */
-void conn_asked(struct conn *c);
 /* From the handshake to the relay: gives both streams to it. */
 bool conn_start_relay(struct conn *c) MUST_CHECK;
 /* To an association: gives the client's stream to it, and `fd`, the socket for

@@ -80,7 +80,7 @@ conn_requested(struct conn *c)
 	struct handshake *h = c->h;
 	enum close_reason why;
 
-	conn_asked(c);
+	admit_asked(c);
 	if (commands[h->command] == NULL ||
 	    (c->w->proxy->commands & 1u << h->command) == 0)
 		return conn_refuse(c, CLOSE_command_disabled, NULL, NULL);
@@ -104,7 +104,7 @@ conn_malformed(struct conn *c, const char *why, struct str raw_host)
 	size_t most = sizeof(h->raw_host);
 	enum close_reason r = CLOSE_NONE + 1;
 
-	conn_asked(c);
+	admit_asked(c);
 	conn_oddity(c, ODDITY_REQUEST);
 	/* One that was offered, but not asked: the host takes its place. */
 	secret_wipe(h->password, h->password_len);

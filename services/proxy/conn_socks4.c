@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "proxy/admit.h"
 #include "proxy/socks4.h"
 
 static enum conn_state
@@ -51,7 +52,7 @@ request_input(struct conn *c)
 	h->command = request.command;
 	conn_consume(c, used);
 	if (!conn_login_is_optional(c)) {
-		conn_asked(c);
+		admit_asked(c);
 		return conn_refuse(c, CLOSE_no_method, NULL, NULL);
 	}
 	conn_login_nobody(c);
