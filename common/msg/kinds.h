@@ -15,6 +15,10 @@ enum rpc_kind {
 	KIND_ACL_STATUS = 34,	/* PolicyReload -> PolicyStatus */
 	/* admin_auth */
 	KIND_USERS_RELOAD = 48,	/* UsersReload -> UsersReloadReply */
+	KIND_USERS_LIST = 49,	/* UsersList -> UsersListReply */
+	KIND_LOGIN_TEST = 50,	/* LoginTest -> LoginTestReply */
+	KIND_FAILURES_LIST = 51,	/* FailuresList -> FailuresListReply */
+	KIND_USERS_UNLOCK = 52,	/* UsersUnlock -> UsersUnlockReply */
 };
 
 #endif
