@@ -65,7 +65,7 @@ static const struct field session_fields[] = {
 	{ 17, K_U64, S(generation), INT64_MAX, .late = true },
 	{ 18, K_TEXT, S(route), RECORD_TEXT_MAX },
 	{ 19, K_TEXT, S(limits), RECORD_TEXT_MAX },
-	{ 20, K_ENUM, S(auth_method), AUTH_USERPASS },
+	{ 20, K_ENUM, S(auth_method), AUTH_PAM_ADDRESS },
 	{ 21, K_TEXT, S(claimed_user), RECORD_CLAIMED_MAX },
 	{ 22, K_U32, S(destinations), RECORD_DESTINATIONS_MAX, .late = true },
 	{ 30, K_COUNTERS, S(counters), 0 },
@@ -498,4 +498,4 @@ NAME_FUNCTION(carrier, "", "socks5", "socks4", "socks4a", "http")
 NAME_FUNCTION(protocol, "", "tcp", "udp")
 NAME_FUNCTION(decision, "", "allow", "block", "redirect")
 NAME_FUNCTION(status, "active", "closed", "failed", "rejected")
-NAME_FUNCTION(auth, "", "none", "userpass")
+NAME_FUNCTION(auth, "", "none", "userpass", "pam.username", "pam.address")

@@ -42,7 +42,10 @@ enum record_decision {
 enum record_status {
 	STATUS_NONE, STATUS_CLOSED, STATUS_FAILED, STATUS_REJECTED,
 };
-enum record_auth { AUTH_UNKNOWN, AUTH_NONE, AUTH_USERPASS };
+enum record_auth {
+	AUTH_UNKNOWN, AUTH_NONE, AUTH_USERPASS, AUTH_PAM_USERNAME,
+	AUTH_PAM_ADDRESS,
+};
 
 #define RECORD_NO_REPLY 255
 

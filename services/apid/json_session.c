@@ -166,7 +166,7 @@ WORD(carrier, CARRIER_HTTP)
 WORD(protocol, PROTOCOL_UDP)
 WORD(decision, DECISION_REDIRECT)
 WORD(status, STATUS_REJECTED)
-WORD(auth, AUTH_USERPASS)
+WORD(auth, AUTH_PAM_ADDRESS)
 
 static const struct kind
 	id = { show_id, "\"type\":\"string\",\"format\":\"uuid\"" },
@@ -230,7 +230,7 @@ static const struct member members[] = {
 		"Policy in force" },
 	{ "limits_class", &text, AT(limits), false, "Class of limits" },
 	{ "auth_method", &word, AT(auth_method), false,
-		"none, userpass", auth_word },
+		"none, userpass, pam.username, pam.address", auth_word },
 	{ "proxy", &text, AT(proxy), false, "Who recorded it" },
 	{ "listener", &text, AT(listener), false, "Where it came in" },
 	{ "stream_id", &hex, AT(stream), false, "Stream of the record" },

@@ -48,13 +48,13 @@ def names_in_sql(sql, table):
     for values in re.findall(
             rf"INSERT INTO sallyport\.{table} VALUES\s+(.*?);", sql, re.S):
         rows.update((int(n), name)
-                    for n, name in re.findall(r"\((\d+), '(\w*)'\)", values))
+                    for n, name in re.findall(r"\((\d+), '([\w.]*)'\)", values))
     return rows
 
 
 def names_in_c(text, what):
     line = re.search(rf"^NAME_FUNCTION\({what}, (.*?)\)$", text, re.M | re.S)
-    return dict(enumerate(re.findall(r'"(\w*)"', line.group(1))))
+    return dict(enumerate(re.findall(r'"([\w.]*)"', line.group(1))))
 
 
 def judge(root):

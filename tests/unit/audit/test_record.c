@@ -664,6 +664,10 @@ test_names(void **state)
 	assert_string_equal(record_status_name(STATUS_NONE), "active");
 	assert_string_equal(record_status_name(STATUS_REJECTED), "rejected");
 	assert_string_equal(record_auth_name(AUTH_USERPASS), "userpass");
+	assert_string_equal(record_auth_name(AUTH_PAM_USERNAME),
+	    "pam.username");
+	assert_string_equal(record_auth_name(AUTH_PAM_ADDRESS),
+	    "pam.address");
 }
 
 int

@@ -39,7 +39,8 @@ INSERT INTO sallyport.status VALUES
 
 CREATE TABLE sallyport.auth_method (LIKE sallyport.command INCLUDING ALL);
 INSERT INTO sallyport.auth_method VALUES
-	(0, ''), (1, 'none'), (2, 'userpass');
+	(0, ''), (1, 'none'), (2, 'userpass'), (3, 'pam.username'),
+	(4, 'pam.address');
 
 -- ---- streams ----------------------------------------------------------------
 
