@@ -521,7 +521,7 @@ static const struct {
 	CASE("decision 4", OPEN ID SRC "\x78\x04", MALFORMED),
 	CASE("generation 2^63", OPEN ID SRC
 	    "\x88\x01\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", MALFORMED),
-	CASE("auth 3", OPEN ID SRC "\xa0\x01\x03", MALFORMED),
+	CASE("auth 5", OPEN ID SRC "\xa0\x01\x05", MALFORMED),
 	CASE("counter 2^63", OPEN ID SRC
 	    "\xf2\x01\x0b\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01",
 	    MALFORMED),
