@@ -174,7 +174,15 @@ bind.max_per_user = 0
 dns.in_flight_per_user = 0
 T
                 ;;
-            authd) printf 'users_file = "%s"\n' "$state/etc/users.toml" ;;
+            authd)
+                printf 'users_file = "%s"\n' "$state/etc/users.toml"
+                cat <<'T'
+# A demo again: wrong passwords are neither counted nor slowed.
+guessing.per_user = 0
+guessing.per_source = 0
+guessing.delay_base = 0
+T
+                ;;
             acld) printf 'policy_file = "%s"\n' "$state/etc/acl.toml" ;;
             apid) printf 'listen = "127.0.0.1:8080"\ntokens_file = "%s"\n' \
                 "$state/etc/tokens.toml" ;;

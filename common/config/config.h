@@ -99,6 +99,8 @@ char *config_bus_address(const struct settings *s, const char *section,
 extern const char *const config_log_levels[];	/* enum log_level */
 extern const char *const config_log_formats[];	/* enum log_format */
 extern const char *const config_socks_methods[]; /* enum config_socks_method */
+extern const char *const config_client_methods[]; /* config_client_method */
+extern const char *const config_group_sources[]; /* config_group_source */
 extern const char *const config_carriers[];	/* enum config_carrier */
 extern const char *const config_commands[];	/* enum config_command */
 extern const char *const config_user_series[];	/* enum config_user_series */

@@ -183,6 +183,11 @@ check_proxy_login(const struct check *c)
 	const struct proxy_config *p = &c->s->proxy;
 	const struct endpoint *open = open_listener(&p->listen);
 
+	if (has_method(p, CONFIG_SOCKS_USERPASS) &&
+	    has_method(p, CONFIG_SOCKS_PAM_USERNAME))
+		broken(c, KEYS("proxy.socks_methods"),
+		    "userpass and pam.username look the same to clients; "
+		    "list one of them");
 	if (has_method(p, CONFIG_SOCKS_NONE) && !p->allow_anonymous)
 		broken(c, KEYS("proxy.socks_methods", "proxy.allow_anonymous"),
 		    "none lets everybody in; set proxy.allow_anonymous = true "
@@ -259,6 +264,38 @@ check_proxy(const struct check *c)
 			    "needs a port, usually 53");
 }
 
+/* ---- authd ---- */
+
+/* It becomes the name of a file below authd.pam.confdir or /etc/pam.d. */
+static void
+check_pam_service(const struct check *c, const char *full, const char *name)
+{
+	size_t good = strspn(name, "abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789._-");
+
+	if (name[good] != '\0' || *name == '.')
+		broken(c, KEYS(full),
+		    "expected the name of a PAM service: letters, digits, "
+		    ". _ -, no dot first");
+}
+
+static void
+check_authd(const struct check *c)
+{
+	const struct authd_config *a = &c->s->authd;
+
+	check_pam_service(
+	    c, "authd.pam.username_service", a->pam_username_service);
+	check_pam_service(
+	    c, "authd.pam.address_service", a->pam_address_service);
+	if (a->guessing_delay_base > a->guessing_delay_max)
+		broken(c,
+		    KEYS("authd.guessing.delay_base",
+			"authd.guessing.delay_max"),
+		    "is above authd.guessing.delay_max");
+}
+
 /* ---- sessiond, apid ---- */
 
 /* The value may hold a password: it is not shown. */
@@ -305,6 +342,7 @@ config_check_rules(const struct settings *s, struct config_errors *e)
 	check_bus(&c);
 	check_metrics(&c);
 	check_proxy(&c);
+	check_authd(&c);
 	check_sessiond(&c);
 	check_apid(&c);
 }

@@ -19,7 +19,16 @@ const char *const config_log_formats[] = {
 
 const char *const config_socks_methods[] = {
 	[CONFIG_SOCKS_NONE] = "none", [CONFIG_SOCKS_USERPASS] = "userpass",
-	NULL,
+	[CONFIG_SOCKS_PAM_USERNAME] = "pam.username", NULL,
+};
+
+const char *const config_client_methods[] = {
+	[CONFIG_CLIENT_NONE] = "none",
+	[CONFIG_CLIENT_PAM_ADDRESS] = "pam.address", NULL,
+};
+
+const char *const config_group_sources[] = {
+	[CONFIG_GROUPS_FILE] = "file", [CONFIG_GROUPS_NSS] = "nss", NULL,
 };
 
 const char *const config_carriers[] = {

@@ -10,9 +10,14 @@
 
 /* Indices of config_socks_methods; proxy.socks_methods holds the words. The
  * fields log.level and log.format are enum log_level, enum log_format. */
-enum config_socks_method { CONFIG_SOCKS_NONE, CONFIG_SOCKS_USERPASS };
-/* Indices of config_carriers and config_commands in the same way; the numbers
- * of commands are those of RFC 1928, section 4, less one. */
+enum config_socks_method {
+	CONFIG_SOCKS_NONE, CONFIG_SOCKS_USERPASS, CONFIG_SOCKS_PAM_USERNAME,
+};
+/* Indices of config_client_methods, config_group_sources, config_carriers and
+ * config_commands in the same way; the numbers of commands are those of RFC
+ * 1928, section 4, less one. */
+enum config_client_method { CONFIG_CLIENT_NONE, CONFIG_CLIENT_PAM_ADDRESS };
+enum config_group_source { CONFIG_GROUPS_FILE, CONFIG_GROUPS_NSS };
 enum config_carrier {
 	CONFIG_CARRIER_SOCKS5, CONFIG_CARRIER_SOCKS4, CONFIG_CARRIER_HTTP,
 };

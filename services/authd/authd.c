@@ -92,7 +92,7 @@ start_logins(struct authd *a, const struct settings *s, struct err *err)
 	struct logins_times times = times_of(s);
 	struct logins_options o = {
 		.encode = auth_rpc_encode,
-		.workers = cfg->workers > 0 ? cfg->workers :
+		.workers = cfg->hash_workers > 0 ? cfg->hash_workers :
 		    workers_default(),
 		.queue = cfg->queue, .cache_entries = cfg->cache_entries,
 	};

@@ -87,7 +87,7 @@ daemon_init(struct daemon *d, const char *users)
 	    "[authd]\nuser = \"\"\ngroup = \"\"\n"
 	    "run_dir = \"%s/run\"\nstate_dir = \"%s/state\"\n"
 	    "users_file = \"%s/users.toml\"\nadmin_listen = \"127.0.0.1:0\"\n"
-	    "workers = 2\nqueue = 128\n"
+	    "hash_workers = 2\nqueue = 128\n"
 	    "[log]\nformat = \"logfmt\"\nlevel = \"debug\"\n",
 	    d->dir, d->dir, d->dir);
 	write_file(d, "sallyport.toml", text);

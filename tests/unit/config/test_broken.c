@@ -371,7 +371,7 @@ static const struct broken table[] = {
 	    "[proxy]\n"
 	    "socks_methods = [\"gssapi\"]",
 	    "sallyport.toml:2:18: proxy.socks_methods: \"gssapi\" is "
-	    "none of none, userpass\n" },
+	    "none of none, userpass, pam.username\n" },
 	{ TOML,
 	    "[acld]\n"
 	    "own_addresses = [\"10.0.0.1/8\"]",
@@ -622,6 +622,35 @@ static const struct broken table[] = {
 	    "user_series = \"list\"",
 	    "sallyport.toml:2:15: metrics.user_list: user_series = list "
 	    "needs at least one user\n" },
+	{ TOML,
+	    "[authd.pam]\n"
+	    "username_service = \"../login\"\n"
+	    "address_service = \".x\"\n",
+	    "sallyport.toml:2:20: authd.pam.username_service: expected the "
+	    "name of a PAM service: letters, digits, . _ -, no dot first\n"
+	    "sallyport.toml:3:19: authd.pam.address_service: expected the "
+	    "name of a PAM service: letters, digits, . _ -, no dot first\n" },
+	{ TOML,
+	    "[authd.guessing]\n"
+	    "delay_max = \"100ms\"\n",
+	    "sallyport.toml:2:13: authd.guessing.delay_base: is above "
+	    "authd.guessing.delay_max\n" },
+	{ TOML,
+	    "[authd]\n"
+	    "workers = 0\n"
+	    "group_sources = []\n"
+	    "guessing.entries = 16\n"
+	    "guessing.per_users = 1\n",
+	    "sallyport.toml:2:11: authd.workers: 0 is below 1\n"
+	    "sallyport.toml:3:17: authd.group_sources: must not be empty\n"
+	    "sallyport.toml:4:20: authd.guessing.entries: 16 is below 1024\n"
+	    "sallyport.toml:5:10: authd.guessing.per_users: unknown key; did "
+	    "you mean authd.guessing.per_user?\n" },
+	{ TOML,
+	    "[proxy]\n"
+	    "socks_methods = [\"userpass\", \"pam.username\"]\n",
+	    "sallyport.toml:2:17: proxy.socks_methods: userpass and "
+	    "pam.username look the same to clients; list one of them\n" },
 	{ TOML,
 	    "[sessiond]\n"
 	    "database = \"postgresql:u:hunter2@h/d\"",

@@ -129,6 +129,9 @@ test_defaults(void **state)
 	assert_int_equal(s->log.format, LOG_FORMAT_AUTO);
 	assert_string_equal(s->sessiond.database, "");
 	assert_int_equal(s->acld.own_addresses.n, 0);
+	assert_int_equal(s->authd.group_sources.n, 2);
+	assert_string_equal(s->authd.pam_confdir, "");
+	assert_int_equal(s->authd.guessing_window, 900000);
 	for (const struct config_section *in = config_sections; in->name; in++)
 		for (size_t i = 0; i < in->n; i++)
 			assert_int_equal(config_origin_of(s, &in->keys[i]),
@@ -177,6 +180,12 @@ test_choices(void **state)
 	    CONFIG_SOCKS_USERPASS);
 	assert_int_equal(config_choice_index(config_socks_methods, "gssapi"),
 	    -1);
+	assert_int_equal(config_choice_index(config_socks_methods,
+	    "pam.username"), CONFIG_SOCKS_PAM_USERNAME);
+	assert_int_equal(config_choice_index(config_client_methods,
+	    "pam.address"), CONFIG_CLIENT_PAM_ADDRESS);
+	assert_int_equal(config_choice_index(config_group_sources, "nss"),
+	    CONFIG_GROUPS_NSS);
 	assert_int_equal(config_choice_index(config_carriers, "http"),
 	    CONFIG_CARRIER_HTTP);
 	assert_int_equal(config_choice_index(config_commands, "udp"),
