@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "proxy/egress.h"
+#include "proxy/icmp.h"
 #include "proxy/socks5_udp.h"
 
 /* A datagram that waits. */
@@ -52,11 +53,7 @@ world_socket(const struct proxy_config *cfg, bool v4)
 
 	if (fd < 0)
 		return -1;
-	if (v4)
-		(void)setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
-	else
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on,
-		    sizeof(on));
+	icmp_keep(fd, v4);
 	if ((v4 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
 	    sizeof(on)) == 0) && egress_bind(cfg, fd, v4) == 0)
 		return fd;

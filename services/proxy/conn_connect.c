@@ -62,6 +62,7 @@ dial_failed(struct conn *c, enum dial_result result)
 		[DIAL_REFUSED] = CLOSE_connect_refused,
 		[DIAL_NET_UNREACHABLE] = CLOSE_network_unreachable,
 		[DIAL_HOST_UNREACHABLE] = CLOSE_host_unreachable,
+		[DIAL_TTL_EXPIRED] = CLOSE_ttl_expired,
 		[DIAL_TIMEOUT] = CLOSE_connect_timeout,
 		[DIAL_RESOURCES] = CLOSE_out_of_resources,
 		[DIAL_FENCED] = CLOSE_hard_deny,

@@ -4,6 +4,12 @@
  * connected, has failed, or took too long. The timer of the dial starts the
  * next address, and carries an end that is already known when dial_start
  * returns. Timeouts are the base's common ones: all dials share a queue.
+ *
+ * A connection that a router gave up (ICMP time exceeded, case 38) fails with
+ * the errno of a host that is not there. What ICMP said is kept for a socket
+ * that asks before it connects, one more call each; so only when all addresses
+ * have failed and EHOSTUNREACH is what would be told, that address is dialled
+ * once more by such a socket. Whatever comes of it counts, success as well.
  */
 #include "proxy/dial.h"
 
@@ -15,12 +21,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "net/sock.h"
 #include "proxy/egress.h"
+#include "proxy/icmp.h"
 
 /* Sockets that one dial has at most: a name with many addresses that do not
  * answer must not eat the descriptors of others. */
 #define TRIES_MAX 3
+/* The answer came once; a second look waits no longer for it, nor beyond
+ * timeouts.connect. */
+#define LOOK_MS UINT64_C(1000)
 
 struct try {
 	struct dial *dial;
@@ -35,11 +46,13 @@ struct dial {
 	void *arg;
 	const struct proxy_config *cfg;
 	const struct dial_fence *fence;
-	uint64_t attempt_ms;
+	uint64_t attempt_ms, begun_ms;
 	struct event timer;	/* the next address, or the end */
 	struct event deadline;	/* of all; where there are several */
 	enum dial_result failure;	/* failure nearest to success so far */
 	struct endpoint failure_to;
+	struct try *unreachable;	/* the first that the network refused */
+	bool looking;		/* at it once more, for ICMP's own words */
 	struct permit permit;
 	uint8_t next;		/* the first address not begun */
 	uint8_t open;		/* tries under way */
@@ -50,7 +63,8 @@ struct dial {
 static const uint8_t nearness[] = {
 	[DIAL_OK] = 0, [DIAL_FENCED] = 1, [DIAL_ERROR] = 2,
 	[DIAL_RESOURCES] = 2, [DIAL_TIMEOUT] = 3, [DIAL_HOST_UNREACHABLE] = 3,
-	[DIAL_NET_UNREACHABLE] = 4, [DIAL_REFUSED] = 5,
+	[DIAL_TTL_EXPIRED] = 4, [DIAL_NET_UNREACHABLE] = 5,
+	[DIAL_REFUSED] = 6,
 };
 
 static enum dial_result
@@ -102,12 +116,18 @@ dial_fence_permits(const struct dial_fence *f, const struct endpoint *to,
 	return internal_ok || !is_own(f, &to->addr);
 }
 
+static struct timeval
+timeval_of(uint64_t ms)
+{
+	return (struct timeval){ (time_t)(ms / 1000),
+		(suseconds_t)(ms % 1000 * 1000) };
+}
+
 /* Adds an event whose timeout shares the base's queue for that duration. */
 static void
 add_common(struct dial *d, struct event *ev, uint64_t ms)
 {
-	struct timeval tv = { (time_t)(ms / 1000),
-		(suseconds_t)(ms % 1000 * 1000) };
+	struct timeval tv = timeval_of(ms);
 	const struct timeval *common =
 	    event_base_init_common_timeout(d->base, &tv);
 
@@ -174,6 +194,23 @@ try_error(const struct try *t, short what)
 	return error;
 }
 
+/* What to make of it; notes whom to look at once more. */
+static enum dial_result
+judge_error(struct try *t, int error)
+{
+	struct dial *d = t->dial;
+	enum dial_result result = result_of(error);
+
+	if (result != DIAL_HOST_UNREACHABLE)
+		return result;
+	if (d->looking)
+		return icmp_take_time_exceeded(t->fd) ? DIAL_TTL_EXPIRED
+						      : result;
+	if (d->unreachable == NULL)
+		d->unreachable = t;
+	return result;
+}
+
 static void dial_go_on(struct dial *d);
 
 static void
@@ -198,6 +235,7 @@ on_try(evutil_socket_t fd, short what, void *arg)
 	struct dial *d = t->dial;
 	bool own = is_own(d->fence, &t->to.addr);
 	struct endpoint local;
+	enum dial_result result;
 	int error = try_error(t, what);
 
 	if (error == 0 && (own || !d->cfg->mask_bound_address) &&
@@ -209,14 +247,17 @@ on_try(evutil_socket_t fd, short what, void *arg)
 		try_won(t, &local);
 		return;
 	}
+	result = judge_error(t, error);
 	try_close(t);
-	note_failure(d, result_of(error), &t->to);
+	note_failure(d, result, &t->to);
 	dial_go_on(d);
 }
 
-/* A non-blocking socket that is connecting, or -1 with errno. */
+/* A non-blocking socket that is connecting, or -1 with errno. `looking`: what
+ * ICMP says is kept. */
 static int
-connect_to(const struct endpoint *to, const struct proxy_config *cfg)
+connect_to(const struct endpoint *to, const struct proxy_config *cfg,
+    bool looking)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = endpoint_to_sockaddr(to, &sa);
@@ -226,6 +267,8 @@ connect_to(const struct endpoint *to, const struct proxy_config *cfg)
 
 	if (fd < 0)
 		return -1;
+	if (looking)
+		icmp_keep(fd, addr_is_v4(&to->addr));
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) == 0 &&
 	    egress_bind(cfg, fd, addr_is_v4(&to->addr)) == 0 &&
@@ -236,6 +279,21 @@ connect_to(const struct endpoint *to, const struct proxy_config *cfg)
 	close(fd);
 	errno = saved;
 	return -1;
+}
+
+static bool
+try_connect(struct try *t)
+{
+	struct dial *d = t->dial;
+
+	t->fd = connect_to(&t->to, d->cfg, d->looking);
+	if (t->fd < 0) {
+		note_failure(d, result_of(errno), &t->to);
+		return false;
+	}
+	event_assign(&t->event, d->base, t->fd, EV_READ | EV_WRITE, on_try, t);
+	d->open++;
+	return true;
 }
 
 static bool
@@ -250,14 +308,31 @@ try_start(struct dial *d, uint8_t i)
 		note_failure(d, DIAL_FENCED, &t->to);
 		return false;
 	}
-	t->fd = connect_to(&t->to, d->cfg);
-	if (t->fd < 0) {
-		note_failure(d, result_of(errno), &t->to);
+	if (!try_connect(t))
 		return false;
-	}
-	event_assign(&t->event, d->base, t->fd, EV_READ | EV_WRITE, on_try, t);
 	add_common(d, &t->event, d->attempt_ms);
-	d->open++;
+	return true;
+}
+
+/* Was it a router? Asked once. true: wait for the answer. */
+static bool
+dial_look_again(struct dial *d)
+{
+	struct try *t = d->unreachable;
+	uint64_t spent_ms = clock_mono_ms() - d->begun_ms, left_ms = LOOK_MS;
+	struct timeval tv;
+
+	if (t == NULL || d->looking || d->failure != DIAL_HOST_UNREACHABLE ||
+	    spent_ms >= d->cfg->timeouts_connect)
+		return false;
+	if (left_ms > d->cfg->timeouts_connect - spent_ms)
+		left_ms = d->cfg->timeouts_connect - spent_ms;
+	d->looking = true;
+	if (!try_connect(t))
+		return false;
+	/* No queue of its own: there are few, and each is another time. */
+	tv = timeval_of(left_ms);
+	event_add(&t->event, &tv);
 	return true;
 }
 
@@ -277,7 +352,7 @@ dial_launch(struct dial *d)
 static void
 dial_go_on(struct dial *d)
 {
-	if (!dial_launch(d))
+	if (!dial_launch(d) && !dial_look_again(d))
 		dial_finish(d, d->failure, -1, d->failure_to, NULL);
 }
 
@@ -315,6 +390,7 @@ dial_start(struct event_base *base, const struct proxy_config *cfg,
 		.base = base, .done = done, .arg = arg, .cfg = cfg,
 		.fence = fence, .permit = *permit,
 		.attempt_ms = cfg->timeouts_connect_attempt,
+		.begun_ms = clock_mono_ms(),
 	};
 	if (d->attempt_ms > cfg->timeouts_connect)
 		d->attempt_ms = cfg->timeouts_connect;

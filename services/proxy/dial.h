@@ -3,10 +3,11 @@
  * dial: connect to the first of the permitted addresses that answers.
  *
  * The next address starts when the one before failed, or `eyeballs_delay`
- * later (RFC 8305), three at a time at most; the first to connect wins, the others are closed. Only
- * addresses of one decision are ever dialled: the argument is a permit, and the
- * last fence refuses the suite's own listeners and this machine's own addresses
- * unless the permit marks the address as internal_ok. Owned by one worker.
+ * later (RFC 8305), three at a time at most; the first to connect wins, the
+ * others are closed. Only addresses of one decision are ever dialled: the
+ * argument is a permit, and the last fence refuses the suite's own listeners
+ * and this machine's own addresses unless the permit marks the address as
+ * internal_ok. Owned by one worker.
  */
 #ifndef PROXY_DIAL_H
 #define PROXY_DIAL_H
@@ -44,6 +45,7 @@ enum dial_result {
 	DIAL_REFUSED,		/* 05 connect_refused */
 	DIAL_NET_UNREACHABLE,	/* 03 network_unreachable */
 	DIAL_HOST_UNREACHABLE,	/* 04 host_unreachable */
+	DIAL_TTL_EXPIRED,	/* 06 ttl_expired: ICMP time exceeded */
 	DIAL_TIMEOUT,		/* 04 connect_timeout */
 	DIAL_RESOURCES,		/* 01 out_of_resources */
 	DIAL_FENCED,		/* 02 hard_deny */
@@ -54,7 +56,7 @@ struct dial;
 /* DIAL_OK: `fd` is the caller's, connected, non-blocking, with TCP_NODELAY and
  * SO_OOBINLINE (keepalive comes from the relay); `to` is who answered. Else fd
  * is -1, `to` the address whose failure is reported (the one nearest to
- * success: 05, 03, 04, 01). `local` is the socket's own address, NULL where it
+ * success: 05, 03, 06, 04, 01). `local` is the socket's own address, NULL where it
  * is not to be shown or there is none. Both are borrowed until return. Once, on
  * the worker, not from within dial_start; the dial is gone when it runs. */
 typedef void dial_done_fn(void *arg, enum dial_result result, int fd,

@@ -18,6 +18,8 @@ static const struct reply_words words[CLOSE_REASONS] = {
 		"destination_ip_unroutable" },
 	[CLOSE_host_unreachable] = { SOCKS5_HOST_UNREACHABLE, 502,
 		"destination_unavailable" },
+	[CLOSE_ttl_expired] = { SOCKS5_TTL_EXPIRED, 502,
+		"destination_ip_unroutable" },
 	[CLOSE_connect_error] = { SOCKS5_GENERAL, 502,
 		"destination_unavailable" },
 	[CLOSE_upstream_connect_failed] = { SOCKS5_GENERAL, 502,

@@ -153,32 +153,86 @@ def test_case_38_no_descriptors(quick, target):
         target.accept().close()
 
 
-def forge_time_exceeded(watch, port):
-    """Answers the first SYN to that port as a router would whose patience
-    with it is over."""
-    while True:
-        packet = watch.recv(2048)[14:]
-        size = (packet[0] & 15) * 4
-        if packet[9] == 6 and packet[size + 2 : size + 4] == wire.port_bytes(port):
-            break
-    body = struct.pack("!BBHI", 11, 0, 0, 0) + packet[: size + 8]
+def checksum(body):
     total = sum(struct.unpack(f"!{len(body) // 2}H", body))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    body = body[:2] + struct.pack("!H", total ^ 0xFFFF) + body[4:]
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as s:
-        s.sendto(body, (socket.inet_ntoa(packet[12:16]), 0))
+    return struct.pack("!H", total ^ 0xFFFF)
 
 
-@pytest.mark.xfail(strict=True, reason="to tell it from EHOSTUNREACH takes IP_RECVERR, a call a connection")
-def test_case_38_time_exceeded(either):
-    with DeadEnd() as target, socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0008) as watch:
-        watch.bind(("lo", 0x0800))
-        watch.settimeout(20)
-        with either.client() as c:
-            c.enter().ask(V4, target.port)
-            forge_time_exceeded(watch, target.port)
-            c.refused(wire.TTL_EXPIRED)
+class Router(DeadEnd):
+    """Nobody answers there but a router, with messages of ICMP."""
+
+    def __init__(self, host):
+        super().__init__(host)
+        self.v6 = family_of(host) == socket.AF_INET6
+        self.seen = {s.getsockname()[1] for s in self.fillers}
+        kind = 0x86DD if self.v6 else 0x0800
+        self.watch = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind))
+        self.watch.bind(("lo", kind))
+        self.watch.settimeout(20)
+
+    def __exit__(self, *_):
+        self.watch.close()
+        super().__exit__()
+
+    def attempt(self):
+        """The SYN of the next who tries: what a message quotes of it."""
+        while True:
+            packet = self.watch.recv(2048)[14:]
+            size = 40 if self.v6 else (packet[0] & 15) * 4
+            source, port = struct.unpack("!HH", packet[size : size + 4])
+            tcp = packet[6 if self.v6 else 9] == socket.IPPROTO_TCP
+            if tcp and port == self.port and source not in self.seen:
+                self.seen.add(source)
+                return packet[: size + 8]
+
+    def says(self, kind, code, packet):
+        body = struct.pack("!BBHI", kind, code, 0, 0) + packet
+        if self.v6:  # the kernel fills the checksum in
+            family, proto, source = socket.AF_INET6, socket.IPPROTO_ICMPV6, packet[8:24]
+        else:
+            family, proto, source = socket.AF_INET, socket.IPPROTO_ICMP, packet[12:16]
+            body = body[:2] + checksum(body) + body[4:]
+        with socket.socket(family, socket.SOCK_RAW, proto) as s:
+            s.sendto(body, (socket.inet_ntop(family, source), 0))
+
+
+TIME_EXCEEDED = {V4: (11, 0), V6: (3, 0)}
+UNREACHABLE = {V4: (3, 1), V6: (1, 3)}
+
+
+@pytest.mark.parametrize("host", [V4, V6])
+def test_case_38_time_exceeded(either, host):
+    """The errno is that of a host that is not there: the proxy looks again."""
+    with Router(host) as router, either.client() as c:
+        c.enter().ask(host, router.port)
+        for _ in range(2):
+            router.says(*TIME_EXCEEDED[host], router.attempt())
+        c.refused(wire.TTL_EXPIRED)
+        c.record(close_reason="ttl_expired", status="failed", reply_code=6)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_case_38_host_unreachable_by_icmp(either, times):
+    """The same when looked at again, or silence: 04."""
+    with Router(V4) as router, either.client() as c:
+        c.enter().ask(V4, router.port)
+        for _ in range(times):
+            router.says(*UNREACHABLE[V4], router.attempt())
+        c.refused(wire.HOST_UNREACHABLE)
+        c.record(close_reason="host_unreachable", status="failed")
+
+
+def test_case_38_back_when_looked_at_again(either):
+    with Router(V4) as router, either.client() as c:
+        c.enter().ask(V4, router.port)
+        packet = router.attempt()
+        router.listener.listen(128)
+        router.says(*UNREACHABLE[V4], packet)
+        with router.open():
+            c.connected()
+        router.attempt()
 
 
 @pytest.mark.parametrize(
