@@ -203,9 +203,11 @@ config_load(struct settings **out, const struct config_sources *from,
 {
 	struct settings *s = xcalloc(1, sizeof(*s));
 	struct loader l = { .s = s, .errors = errors, .warnings = warnings };
+	struct origins *o = xcalloc(1, sizeof(*o));
 
 	*out = NULL;
-	s->origins = xcalloc(config_key_count(), sizeof(struct origin));
+	o->keys = xcalloc(config_key_count(), sizeof(*o->keys));
+	s->origins = o;
 	set_defaults(&l);
 	if (from->path != NULL)
 		config_read_file(&l, from->path);
@@ -213,6 +215,7 @@ config_load(struct settings **out, const struct config_sources *from,
 		config_read_variable(&l, from->environ[i]);
 	for (size_t i = 0; i < from->n_set; i++)
 		config_read_set(&l, from->set[i]);
+	config_listeners_complete(s);
 	if (!l.unread)
 		config_check_rules(s, errors);
 	if (errors->n > ERRORS_KEPT)
@@ -232,7 +235,9 @@ config_free(struct settings **sp)
 
 	if (s == NULL)
 		return;
-	struct origin *slot = s->origins;
+	struct origins *o = s->origins;
+	struct origin *slot = o->keys;
+	config_listeners_free(s);
 	for (const struct config_section *in = config_sections; in->name;
 	     in++) {
 		for (size_t i = 0; i < in->n; i++, slot++) {
@@ -244,7 +249,9 @@ config_free(struct settings **sp)
 			free(slot->where);
 		}
 	}
-	free(s->origins);
+	free(o->tables);
+	free(o->keys);
+	free(o);
 	free(s);
 	*sp = NULL;
 }

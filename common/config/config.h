@@ -25,7 +25,7 @@ struct config_key {
 	const char *name;	/* within the section, "timeouts.idle" */
 	const char *full;	/* "proxy.timeouts.idle" */
 	enum value_type type;
-	size_t offset;		/* in struct settings */
+	size_t offset;		/* in struct settings, listener_config */
 	const char *initial;	/* the default, as it would be written */
 	uint64_t min, max;	/* numbers, durations, sizes, lengths */
 	bool zero;		/* 0 is allowed below min */
@@ -43,6 +43,8 @@ struct config_section {
 
 /* Ends with name NULL. */
 extern const struct config_section config_sections[];
+/* What each of [[proxy.listeners]] has; offsets are in a listener_config. */
+extern const struct config_section config_listener;
 
 /* All errors of a load, in order; at most 100 are kept. Starts zeroed. */
 struct config_errors {

@@ -7,16 +7,36 @@
 
 #include "config/config.h"
 
-/* Where a value came from; one for each key, in the order of the keys. */
+/* Where a value came from. */
 struct origin {
 	enum config_origin from;
 	char *where;	/* "file:line:column", variable, "--set"; or NULL */
 	bool failed;	/* some source gave a bad value */
+	bool shared;	/* of a listener: the value belongs to the proxy */
+};
+
+/* What settings.origins points to. */
+struct origins {
+	struct origin *keys;	/* one for each key, in their order */
+	struct origin *listeners;	/* config_listener.n for each */
+	char *tables;	/* where [[proxy.listeners]] is; NULL: nowhere */
 };
 
 struct origin *config_origin_slot(const struct settings *s,
     const struct config_key *k);
 size_t config_key_count(void);
+
+/* The same of a key of config_listener in listener `i`. */
+struct origin *config_listener_slot(const struct settings *s, size_t i,
+    const struct config_key *k);
+/* The key that holds where a listener does not say `k`; NULL: none does. */
+const struct config_key *config_proxy_key(const struct config_key *k);
+/* One more, empty; moves the others. Borrowed from `s`. */
+struct listener_config *config_listener_add(struct settings *s);
+/* Shares the proxy's values with listeners that have none of their own; makes
+ * the listeners of proxy.listen if there are no tables. */
+void config_listeners_complete(struct settings *s);
+void config_listeners_free(struct settings *s);
 
 /* "proxy.timeouts.idle"; NULL: no such key. */
 const struct config_key *config_find(const char *full);

@@ -49,12 +49,15 @@ const char *const config_user_series[] = {
 /* Expansion one: an array of keys for each section. */
 #define FULL_NAME_(section, name) #section "." name
 #define FULL_NAME(section, name) FULL_NAME_(section, name)
+#define ROW(key, whole, at, value, text, lo, hi, nil, words, when, about) \
+	{ .name = key, .full = whole, .type = VALUE_##value,              \
+	    .offset = at, .initial = text, .min = lo, .max = hi,          \
+	    .zero = nil, .choices = words, .reload = CONFIG_##when,       \
+	    .help = about },
 #define KEY_ROW(key, field, value, text, lo, hi, nil, words, when, about) \
-	{ .name = key, .full = FULL_NAME(CONFIG_IN, key),                 \
-	    .type = VALUE_##value,                                        \
-	    .offset = offsetof(struct settings, CONFIG_IN.field),         \
-	    .initial = text, .min = lo, .max = hi, .zero = nil,           \
-	    .choices = words, .reload = CONFIG_##when, .help = about },
+	ROW(key, FULL_NAME(CONFIG_IN, key),                               \
+	    offsetof(struct settings, CONFIG_IN.field), value, text, lo,  \
+	    hi, nil, words, when, about)
 #define KEY(name, field, type, initial, min, max, reload, help) \
 	KEY_ROW(name, field, type, initial, min, max, false, NULL, reload, help)
 #define KEY0(name, field, type, initial, min, max, reload, help) \
@@ -88,6 +91,35 @@ const struct config_section config_sections[] = {
 #include "config/keys/all.def"
 	{ NULL, NULL, NULL, 0 },
 };
+#undef KEY
+#undef KEY0
+#undef CHOICE
+#undef CHOICES
+#undef SECTION
+#undef SECTION_END
+
+/* Expansion three: the keys of a listener. */
+#define LISTENER_ROW(key, field, value, text, lo, hi, words, when, about) \
+	ROW(key, "proxy.listeners." key,                                  \
+	    offsetof(struct listener_config, field), value, text, lo, hi, \
+	    false, words, when, about)
+#define LISTENER_KEY(name, field, type, initial, min, max, reload, help) \
+	LISTENER_ROW(                                                    \
+	    name, field, type, initial, min, max, NULL, reload, help)
+#define LISTENER_CHOICES(name, field, initial, choices, reload, help) \
+	LISTENER_ROW(name, field, STRINGS, initial, 1, 16, choices,   \
+	    reload, help)
+static const struct config_key listener_keys[] = {
+#include "config/keys/listener.def"
+};
+#undef LISTENER_KEY
+#undef LISTENER_CHOICES
+
+const struct config_section config_listener = {
+	.name = "proxy.listeners",
+	.help = "Addresses with rules of their own",
+	.keys = listener_keys, .n = ARRAY_LEN(listener_keys),
+};
 
 size_t
 config_key_count(void)
@@ -102,7 +134,7 @@ config_key_count(void)
 struct origin *
 config_origin_slot(const struct settings *s, const struct config_key *k)
 {
-	struct origin *slot = s->origins;
+	struct origin *slot = ((struct origins *)s->origins)->keys;
 
 	for (const struct config_section *in = config_sections; in->name; in++)
 		for (size_t i = 0; i < in->n; i++, slot++)

@@ -63,6 +63,32 @@ enum config_user_series {
 #undef SECTION
 #undef SECTION_END
 
+/*
+ * Addresses, and what holds for the clients that come in there in place of
+ * the keys of the same names in proxy_config, whose values it may share.
+ */
+#define LISTENER_KEY(name, field, type, initial, min, max, reload, help) \
+	CONFIG_C_##type field;
+#define LISTENER_CHOICES(name, field, initial, choices, reload, help) \
+	struct string_list field;
+
+struct listener_config {
+#include "config/keys/listener.def"
+};
+
+#undef LISTENER_KEY
+#undef LISTENER_CHOICES
+
+#define CONFIG_LISTEN_MAX 16	/* listeners, and addresses of all together */
+
+/* At least one: of [[proxy.listeners]], or else one for each address of
+ * proxy.listen with that for a name. Names are unique, but for two addresses
+ * with the same port 0. */
+struct listener_list {
+	struct listener_config *v;
+	size_t n;
+};
+
 /* What every daemon's section starts with; borrowed from the settings. */
 struct daemon_config {
 	struct endpoint admin_listen;
@@ -79,6 +105,7 @@ struct settings {
 	struct acld_config acld;
 	struct sessiond_config sessiond;
 	struct apid_config apid;
+	struct listener_list listeners;
 	void *origins;		/* config.c's: where each value came from */
 };
 

@@ -141,6 +141,38 @@ test_defaults(void **state)
 	config_free(&s);
 }
 
+/* Without tables a listener an address, with what the proxy has. */
+static void
+test_listeners_of_addresses(void **state)
+{
+	struct settings *s = load_text("a.toml", "[proxy]\n"
+	    "listen = ['127.0.0.1:1', '[::1]:2']\ncarriers = 'http'\n"
+	    "sources = ['10.0.0.0/8', '::1']\nmask_bound_address = true\n"
+	    "anonymous_user = 'x'\ncommands = 'connect'\n");
+	static const char *const names[] = { "127.0.0.1:1", "[::1]:2" };
+
+	(void)state;
+	assert_int_equal(s->listeners.n, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct listener_config *l = &s->listeners.v[i];
+
+		assert_string_equal(l->name, names[i]);
+		assert_int_equal(l->listen.n, 1);
+		assert_true(endpoint_eq(&l->listen.v[0],
+		    &s->proxy.listen.v[i]));
+		assert_int_equal(l->sources.n, 2);
+		assert_string_equal(l->client_methods.v[0], "none");
+		assert_string_equal(l->socks_methods.v[0], "userpass");
+		assert_int_equal(l->carriers.n, 1);
+		assert_string_equal(l->commands.v[0], "connect");
+		assert_string_equal(l->anonymous_user, "x");
+		assert_true(l->mask_bound_address);
+		assert_false(l->allow_anonymous);
+		assert_false(l->allow_cleartext_password);
+	}
+	config_free(&s);
+}
+
 /* What holds for every row of the key tables. */
 static void
 test_tables(void **state)
@@ -687,6 +719,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_listeners_of_addresses),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_choices),
 		cmocka_unit_test(test_words),
