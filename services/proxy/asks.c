@@ -16,6 +16,7 @@
 #define DELAY_MAX_MS 60000
 #define LEASE_MAX_MS 5000
 #define GROUP_MAX 255
+#define USER_MAX 255
 
 struct asks {
 	struct rpc_desk *auth, *decide;
@@ -35,31 +36,42 @@ struct pending {
 	void *arg;
 	/* to check and to fill in the answer */
 	struct addr source;
+	enum record_auth method;
 	unsigned n_resolved;
 	uint16_t user_len;
-	char user[255];
+	char user[USER_MAX];
 };
 
-struct identity *
-identity_new(struct str user, const struct str *groups, unsigned n_groups)
+/* Copies `s` to *at, which moves on. */
+static struct str
+keep(char **at, struct str s)
 {
-	size_t room = user.len;
+	struct str kept = { *at, s.len };
+
+	if (s.len > 0)
+		*at = mempcpy(*at, s.ptr, s.len);
+	return kept;
+}
+
+struct identity *
+identity_new(const struct identity *like)
+{
+	size_t room = like->user.len + like->limits.len;
 	struct identity *i;
 	char *at;
 
-	ASSERT(n_groups <= RECORD_GROUPS_MAX);
-	for (unsigned g = 0; g < n_groups; g++)
-		room += groups[g].len;
+	ASSERT(like->n_groups <= RECORD_GROUPS_MAX);
+	for (unsigned g = 0; g < like->n_groups; g++)
+		room += like->groups[g].len;
 	i = xcalloc(1, sizeof(*i) + room);
 	i->refs = 1;
+	i->method = like->method;
+	i->n_groups = like->n_groups;
 	at = i->text;
-	i->user = (struct str){ at, user.len };
-	at = mempcpy(at, user.ptr, user.len);
-	for (unsigned g = 0; g < n_groups; g++) {
-		i->groups[g] = (struct str){ at, groups[g].len };
-		at = mempcpy(at, groups[g].ptr, groups[g].len);
-	}
-	i->n_groups = n_groups;
+	i->user = keep(&at, like->user);
+	i->limits = keep(&at, like->limits);
+	for (unsigned g = 0; g < like->n_groups; g++)
+		i->groups[g] = keep(&at, like->groups[g]);
 	return i;
 }
 
@@ -168,39 +180,62 @@ text_ok(const char *s, size_t max)
 }
 
 static bool
-login_read(struct login_answer *out, const struct pending *p,
-    const Sallyport__Pb__AuthReply *m)
+result_read(struct login_answer *out, const Sallyport__Pb__AuthReply *m)
 {
-	struct str groups[RECORD_GROUPS_MAX];
-
 	switch (m->result) {
 	case SALLYPORT__PB__AUTH_REPLY__RESULT__OK:
 		out->result = LOGIN_OK;
-		break;
+		return true;
 	case SALLYPORT__PB__AUTH_REPLY__RESULT__FAILED:
 		out->result = LOGIN_FAILED;
-		break;
+		return true;
+	case SALLYPORT__PB__AUTH_REPLY__RESULT__THROTTLED:
+		out->result = LOGIN_THROTTLED;
+		return true;
 	case SALLYPORT__PB__AUTH_REPLY__RESULT__BUSY:
 		out->result = LOGIN_BUSY;
-		break;
+		return true;
 	default:
 		return false;
 	}
-	if (m->n_groups > RECORD_GROUPS_MAX || m->delay_ms > DELAY_MAX_MS)
+}
+
+/* Strings are borrowed from the message and the question. */
+static bool
+identity_read(struct identity *out, const struct pending *p,
+    const Sallyport__Pb__AuthReply *m)
+{
+	if (m->n_groups > RECORD_GROUPS_MAX || !text_ok(m->user, USER_MAX) ||
+	    !text_ok(m->limits, ASKS_LIMITS_MAX))
 		return false;
 	for (size_t i = 0; i < m->n_groups; i++) {
-		groups[i] = str_from(m->groups[i]);
-		if (groups[i].len == 0 || !text_ok(m->groups[i], GROUP_MAX))
+		out->groups[i] = str_from(m->groups[i]);
+		if (out->groups[i].len == 0 || !text_ok(m->groups[i], GROUP_MAX))
 			return false;
 	}
+	out->method = p->method;
+	out->user = m->user[0] != '\0' ? str_from(m->user)
+					: (struct str){ p->user, p->user_len };
+	out->limits = str_from(m->limits);
+	out->n_groups = (unsigned)m->n_groups;
+	return true;
+}
+
+static bool
+login_read(struct login_answer *out, const struct pending *p,
+    const Sallyport__Pb__AuthReply *m)
+{
+	struct identity who;
+
+	if (!result_read(out, m) || !identity_read(&who, p, m) ||
+	    m->delay_ms > DELAY_MAX_MS)
+		return false;
 	out->expires_us = m->expires_us;
 	out->source_bound = m->source_bound;
 	out->asked_source = p->source;
 	out->delay_ms = m->delay_ms;
 	if (out->result == LOGIN_OK)
-		out->identity =
-		    identity_new((struct str){ p->user, p->user_len }, groups,
-			(unsigned)m->n_groups);
+		out->identity = identity_new(&who);
 	return true;
 }
 
@@ -229,7 +264,8 @@ asks_login(struct asks *a, const struct login_question *q,
 {
 	Sallyport__Pb__AuthRequest m = SALLYPORT__PB__AUTH_REQUEST__INIT;
 	struct pending *p = pending_new(a, &(struct pending){
-		.done.login = done, .arg = arg, .source = q->source });
+		.done.login = done, .arg = arg, .source = q->source,
+		.method = q->method });
 	struct str body;
 	bool sent;
 
@@ -237,8 +273,9 @@ asks_login(struct asks *a, const struct login_question *q,
 		return false;
 	ASSERT(q->user.len <= sizeof(p->user));
 	p->user_len = (uint16_t)q->user.len;
-	memcpy(p->user, q->user.ptr, q->user.len);
-	m.method = (char *)"userpass";
+	if (q->user.len > 0)
+		memcpy(p->user, q->user.ptr, q->user.len);
+	m.method = (char *)record_auth_name(q->method);
 	m.listener = (char *)q->listener;
 	m.user = binary(q->user.ptr, q->user.len);
 	m.password = binary(q->password.ptr, q->password.len);

@@ -21,22 +21,27 @@ struct rpc_client;
 #define ASKS_REASON_MAX RECORD_TEXT_MAX
 #define ASKS_LIMITS_MAX 64
 
-/* Who logged in. Shared by the login's lease and its sessions of one worker:
+/* Who it is. Shared by the login's lease and its sessions of one worker:
  * counted, because a session outlives the lease. Immutable. */
 struct identity {
 	unsigned refs;
+	enum record_auth method;	/* how that was found out */
 	struct str user;
+	struct str limits;		/* class of limits; empty: none */
 	unsigned n_groups;
 	struct str groups[RECORD_GROUPS_MAX];
 	char text[];
 };
 
-struct identity *identity_new(struct str user, const struct str *groups,
-    unsigned n_groups) MUST_CHECK;
+/* A copy of `like`, its strings included; refs is the new one's own. */
+struct identity *identity_new(const struct identity *like) MUST_CHECK;
 struct identity *identity_ref(struct identity *i);
 void identity_unref(struct identity **ip);
 
 struct login_question {
+	/* AUTH_USERPASS, AUTH_PAM_USERNAME or AUTH_PAM_ADDRESS; the last has
+	 * neither user nor password. */
+	enum record_auth method;
 	struct str user, password;
 	struct addr source;
 	/* The answer to somebody else's was bound to another source: the
@@ -49,12 +54,15 @@ enum login_result {
 	LOGIN_SILENT,	/* authd gave no answer: refuse */
 	LOGIN_BUSY,	/* authd has no room: refuse */
 	LOGIN_FAILED,
+	LOGIN_THROTTLED,	/* not looked at; to the client as FAILED */
 	LOGIN_OK,
 };
 
 struct login_answer {
 	enum login_result result;
-	struct identity *identity;	/* LOGIN_OK only; owned by the answer */
+	/* LOGIN_OK only; owned by the answer. Its user is the one that authd
+	 * names, else the one asked about: empty where that is nobody's. */
+	struct identity *identity;
 	uint64_t expires_us;		/* wall clock; 0: never */
 	/* The answer depends on the source; asked_source is whose it is. */
 	bool source_bound;

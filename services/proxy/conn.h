@@ -79,6 +79,7 @@ struct handshake {
 	bool eof;		/* the client ended its side */
 
 	uint16_t in_len;
+	uint8_t auth_method;	/* enum record_auth, of the last login */
 	uint8_t offered_len;
 	uint8_t claimed_len;
 	struct http_connect http;	/* the head that is being read */

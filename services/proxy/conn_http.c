@@ -31,6 +31,13 @@ may_retry(const struct handshake *h)
 	    (!h->eof || h->in_len > 0);
 }
 
+/* That logins are no longer looked at is for the record only. */
+static enum close_reason
+as_told(enum close_reason reason)
+{
+	return reason == CLOSE_auth_throttled ? CLOSE_auth_failed : reason;
+}
+
 static enum conn_state
 challenge(struct conn *c, enum close_reason reason)
 {
@@ -40,7 +47,7 @@ challenge(struct conn *c, enum close_reason reason)
 
 	h->http_challenges++;
 	keep = may_retry(h);
-	reply_http(&reply, 407, reason, &c->id, NULL, keep);
+	reply_http(&reply, 407, as_told(reason), &c->id, NULL, keep);
 	if (!keep)
 		return conn_refuse_as(c, &reply, reason, NULL, NULL);
 	c->reply_code = reply.code;
@@ -54,7 +61,7 @@ challenge(struct conn *c, enum close_reason reason)
 static enum conn_state
 login_reject(struct conn *c, enum close_reason reason)
 {
-	if (reason != CLOSE_auth_failed)
+	if (reason == CLOSE_auth_silent)
 		return conn_refuse(c, reason, NULL, NULL);
 	c->h->http_wrong++;
 	return challenge(c, reason);
@@ -136,6 +143,7 @@ begin_again(struct conn *c)
 
 	h->http = (struct http_connect){ .taken = 0 };
 	h->offered_len = 0;
+	h->auth_method = AUTH_UNKNOWN;
 	h->command = COMMAND_NONE;
 	c->reply_code = RECORD_NO_REPLY;
 	if (c->reason == CLOSE_NONE)

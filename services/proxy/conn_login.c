@@ -37,8 +37,12 @@ conn_login_is_possible(const struct conn *c)
 void
 conn_login_nobody(struct conn *c)
 {
-	c->identity =
-	    identity_new(str_from(c->w->cfg->anonymous_user), NULL, 0);
+	const struct identity nobody = {
+		.method = AUTH_NONE,
+		.user = str_from(c->w->cfg->anonymous_user),
+	};
+
+	c->identity = identity_new(&nobody);
 }
 
 void
@@ -47,6 +51,7 @@ conn_login_offer(struct conn *c, struct str user, struct str password)
 	struct handshake *h = c->h;
 
 	ASSERT(user.len <= UINT8_MAX && password.len <= UINT8_MAX);
+	h->auth_method = AUTH_USERPASS;
 	h->offered_len = (uint8_t)user.len;
 	memcpy(h->offered, user.ptr, user.len);
 	h->password_len = (uint8_t)password.len;
@@ -61,40 +66,50 @@ forget_password(struct handshake *h)
 }
 
 static enum conn_state
-failed(struct conn *c, uint32_t delay_ms)
+failed(struct conn *c, enum close_reason reason, uint32_t delay_ms)
 {
 	if (delay_ms == 0)
-		return conn_carriers[c->carrier]->reject(c, CLOSE_auth_failed);
+		return conn_carriers[c->carrier]->reject(c, reason);
 	/* It failed, even for who does not wait to be told. */
-	conn_record_end(c, CLOSE_auth_failed, NULL, NULL);
+	conn_record_end(c, reason, NULL, NULL);
 	c->h->delay_ms = delay_ms;
 	return CONN_AUTH_DELAY;
 }
 
-static enum conn_state
-answered(struct conn *c, const struct login_answer *a)
+static void
+count(const struct conn *c, const struct login_answer *a)
 {
 	static const unsigned results[] = {
 		[LOGIN_SILENT] = AUTH_RESULT_SILENT,
 		[LOGIN_BUSY] = AUTH_RESULT_BUSY,
 		[LOGIN_FAILED] = AUTH_RESULT_FAILED,
+		[LOGIN_THROTTLED] = AUTH_RESULT_THROTTLED,
 		[LOGIN_OK] = AUTH_RESULT_OK,
 	};
+	unsigned row = c->h->auth_method - (unsigned)AUTH_USERPASS;
 
+	metrics_add(c->w->cells, METRIC_proxy_auth_attempts_total,
+	    row * AUTH_RESULTS + results[a->result], 1);
+}
+
+static enum conn_state
+answered(struct conn *c, const struct login_answer *a)
+{
 	/* Another's answer to the same question, but not for this source. */
 	if (a->source_bound && !addr_eq(&a->asked_source, &c->source.addr))
 		return ask(c, true);
 	forget_password(c->h);
-	metrics_add(c->w->cells, METRIC_proxy_auth_attempts_total,
-	    results[a->result], 1);
+	count(c, a);
 	switch (a->result) {
 	case LOGIN_OK:
 		if (c->h->in_vain)
-			return failed(c, a->delay_ms);
+			return failed(c, CLOSE_auth_failed, a->delay_ms);
 		c->identity = identity_ref(a->identity);
 		return conn_carriers[c->carrier]->welcome(c);
 	case LOGIN_FAILED:
-		return failed(c, a->delay_ms);
+		return failed(c, CLOSE_auth_failed, a->delay_ms);
+	case LOGIN_THROTTLED:
+		return failed(c, CLOSE_auth_throttled, a->delay_ms);
 	case LOGIN_BUSY:
 	case LOGIN_SILENT:
 		break;
@@ -111,7 +126,9 @@ conn_login_answer(struct conn *c)
 enum conn_state
 conn_login_delayed(struct conn *c)
 {
-	return conn_carriers[c->carrier]->reject(c, CLOSE_auth_failed);
+	enum close_reason recorded = c->reason;
+
+	return conn_carriers[c->carrier]->reject(c, recorded);
 }
 
 static void
@@ -129,6 +146,7 @@ ask(struct conn *c, bool own_source)
 {
 	struct handshake *h = c->h;
 	struct login_question q = {
+		.method = h->auth_method,
 		.user = { h->offered, h->offered_len },
 		.password = { h->password, h->password_len },
 		.source = c->source.addr,

@@ -31,15 +31,14 @@ fill_user(struct record_session *s, const struct conn *c)
 
 	if (who == NULL) {
 		s->user = (struct str){ c->h->offered, c->h->offered_len };
-		s->auth_method =
-		    s->user.len > 0 ? AUTH_USERPASS : AUTH_UNKNOWN;
+		s->auth_method = c->h->auth_method;
 		return;
 	}
 	s->user = who->user;
+	s->limits = who->limits;
+	s->auth_method = who->method;
 	s->n_groups = who->n_groups;
 	memcpy(s->groups, who->groups, who->n_groups * sizeof(s->groups[0]));
-	s->auth_method =
-	    c->h->offered_len > 0 ? AUTH_USERPASS : AUTH_NONE;
 }
 
 static void
@@ -85,7 +84,8 @@ fill(struct record_session *s, const struct conn *c, const struct decision *d)
 	    d->verdict == VERDICT_ALLOW ? DECISION_ALLOW : DECISION_BLOCK;
 	s->rule = str_from(d->rule);
 	s->generation = d->generation;
-	s->limits = str_from(d->limits);
+	if (d->limits[0] != '\0')	/* a rule's goes before the user's */
+		s->limits = str_from(d->limits);
 }
 
 static void

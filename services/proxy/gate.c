@@ -129,7 +129,7 @@ login_key(struct gate *g, const struct login_question *q, bool by_source,
     uint8_t out[static DIGEST_SIZE])
 {
 	struct str parts[] = {
-		STR("userpass"), q->user, q->password,
+		str_from(record_auth_name(q->method)), q->user, q->password,
 		{ (const char *)q->source.b, sizeof(q->source.b) },
 	};
 
@@ -156,14 +156,15 @@ login_look(struct gate *g, const struct login_question *q, bool by_source,
 /*
  * The key has no source at first: most answers serve all of a user's clients.
  * One that is bound to another source says so, and then the source counts:
- * here if it was remembered, else who waited for it asks with own_source.
+ * here if it was remembered, else who waited for it asks with own_source. What
+ * PAM is asked always depends on it.
  */
 enum gate_result
 gate_login(struct gate *g, const struct login_question *q,
     struct lease_waiter *waiter, const struct login_answer **answer)
 {
-	enum gate_result result =
-	    login_look(g, q, q->own_source, waiter, answer);
+	bool by_source = q->own_source || q->method != AUTH_USERPASS;
+	enum gate_result result = login_look(g, q, by_source, waiter, answer);
 
 	if (result == GATE_NOW && (*answer)->source_bound &&
 	    !addr_eq(&(*answer)->asked_source, &q->source))

@@ -17,7 +17,6 @@
 LABEL(connection_results, "result", "accepted", "limit_global", "limit_rate",
     "no_memory");
 LABEL(put_out_limits, "limit", "pre_login", "pre_login_per_source");
-LABEL(auth_results, "result", "success", "failure", "busy", "silent");
 LABEL(oddities, "what", "version", "login", "request", "rsv");
 LABEL(directions, "direction", "sent", "received");
 LABEL(bind_peers, "result", "admitted", "wrong_peer", "refused", "too_late");
@@ -27,6 +26,19 @@ LABEL(batch_results, "result", "sent", "no_peer", "failed");
 LABEL(bus_sockets, "socket", "auth", "decide", "policy", "events");
 LABEL(caches, "cache", "login", "decision", "dns");
 
+/* Words of enum record_auth. */
+static const char *const auth_method_values[] = { "userpass", "pam.username",
+	"pam.address", NULL };
+static_assert(ARRAY_LEN(auth_method_values) ==
+    AUTH_PAM_ADDRESS - AUTH_USERPASS + 2, "a word for each method");
+static const char *const auth_result_values[] = { "success", "failure",
+	"throttled", "busy", "silent", NULL };
+static_assert(ARRAY_LEN(auth_result_values) == AUTH_RESULTS + 1,
+    "a word for each result");
+static const struct metric_labels auth_results = {
+	.name = { "method", "result" },
+	.values = { auth_method_values, auth_result_values },
+};
 static const char *const result_values[] = { "hit", "miss", "stale", NULL };
 static const struct metric_labels cache_results = {
 	.name = { "cache", "result" },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "rig.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -773,4 +774,68 @@ rig_session(struct rig *r, const char *user, int *target)
 	(void)rig_expect_success(fd);
 	*target = rig_accept(r->target);
 	return fd;
+}
+
+/* ---- SOCKS4 and CONNECT of HTTP ---- */
+
+void
+rig_send_socks4(int fd, uint16_t port, const char *ip, const char *name)
+{
+	char in[64] = { 4, 1, (char)(port >> 8), (char)port };
+	size_t n = 8;
+
+	assert_int_equal(inet_pton(AF_INET, ip, in + 4), 1);
+	n += (size_t)snprintf(in + n, sizeof(in) - n, "root") + 1;
+	if (name != NULL)
+		n += (size_t)snprintf(in + n, sizeof(in) - n, "%s", name) + 1;
+	rig_send(fd, in, n);
+}
+
+void
+rig_send_connect(int fd, const struct endpoint *to, const char *fields)
+{
+	char at[ENDPOINT_TEXT_SIZE], *head;
+
+	endpoint_format(at, to);
+	head = xasprintf("CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", at, at,
+	    fields);
+	rig_send(fd, head, strlen(head));
+	free(head);
+}
+
+/* A byte at a time, so as to take no more. */
+void
+rig_read_head(int fd, char out[static RIG_HEAD_MAX])
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	while (strstr(out, "\r\n\r\n") == NULL) {
+		assert_true(n < RIG_HEAD_MAX - 1);
+		assert_int_equal(recv(fd, out + n, 1, 0), 1);
+		out[++n] = '\0';
+	}
+}
+
+void
+rig_expect_answer(int fd, const char *status, const char *field)
+{
+	char got[RIG_HEAD_MAX];
+
+	rig_read_head(fd, got);
+	assert_memory_equal(got, status, strlen(status));
+	if (field != NULL)
+		assert_non_null(strstr(got, field));
+}
+
+void
+rig_expect_tunnel(int fd, int target)
+{
+	rig_send_lit(fd, "ping");
+	rig_expect_lit(target, "ping");
+	rig_send_lit(target, "pong");
+	rig_expect_lit(fd, "pong");
+	close(fd);
+	assert_int_equal(rig_expect_end(target), RIG_FIN);
+	close(target);
 }

@@ -123,4 +123,19 @@ struct endpoint rig_expect_success(int fd);
 /* All of it to the IPv4 target; `target` gets the other end. */
 int rig_session(struct rig *r, const char *user, int *target);
 
+/* ---- SOCKS4 and CONNECT of HTTP ---- */
+
+/* CONNECT with the user id "root"; 4a where `name` is not NULL. */
+void rig_send_socks4(int fd, uint16_t port, const char *ip, const char *name);
+/* `fields`: whole lines of the head, or "". */
+void rig_send_connect(int fd, const struct endpoint *to, const char *fields);
+#define RIG_HEAD_MAX 1024
+/* An answer up to its empty line, and no byte more. */
+void rig_read_head(int fd, char out[static RIG_HEAD_MAX]);
+/* It begins with `status` and has `field` in it, which may be NULL. */
+void rig_expect_answer(int fd, const char *status, const char *field);
+
+/* Bytes both ways, and the end of both; closes both. */
+void rig_expect_tunnel(int fd, int target);
+
 #endif

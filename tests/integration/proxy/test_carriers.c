@@ -3,8 +3,6 @@
  * SOCKS4, 4a and CONNECT of HTTP against the real daemon: conformance.md
  * sections 9 and 11.
  */
-#include <arpa/inet.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,64 +15,6 @@
 	"proxy.allow_anonymous=true"
 #define RIGHT "Proxy-Authorization: Basic YWxpY2U6cmlnaHQ=\r\n"
 #define WRONG "Proxy-Authorization: Basic YWxpY2U6d3Jvbmc=\r\n"
-
-/* ---- what clients say ---- */
-
-static void
-send_socks4(struct rig *r, int fd, const char *ip, const char *name)
-{
-	char in[64] = { 4, 1, (char)(r->target_at.port >> 8),
-		(char)r->target_at.port };
-	size_t n = 8;
-
-	assert_int_equal(inet_pton(AF_INET, ip, in + 4), 1);
-	n += (size_t)snprintf(in + n, sizeof(in) - n, "root") + 1;
-	if (name != NULL)
-		n += (size_t)snprintf(in + n, sizeof(in) - n, "%s", name) + 1;
-	rig_send(fd, in, n);
-}
-
-static void
-send_connect(int fd, const struct endpoint *to, const char *fields)
-{
-	char at[ENDPOINT_TEXT_SIZE], *head;
-
-	endpoint_format(at, to);
-	head = xasprintf("CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", at, at,
-	    fields);
-	rig_send(fd, head, strlen(head));
-	free(head);
-}
-
-/* An answer up to its empty line, a byte at a time so as to take no more. */
-static void
-expect_answer(int fd, const char *status, const char *field)
-{
-	char got[1024] = "";
-	size_t n = 0;
-
-	while (strstr(got, "\r\n\r\n") == NULL) {
-		assert_true(n < sizeof(got) - 1);
-		assert_int_equal(recv(fd, got + n, 1, 0), 1);
-		got[++n] = '\0';
-	}
-	assert_memory_equal(got, status, strlen(status));
-	if (field != NULL)
-		assert_non_null(strstr(got, field));
-}
-
-/* Bytes both ways, and the end of both. */
-static void
-expect_tunnel(int fd, int target)
-{
-	rig_send_lit(fd, "ping");
-	rig_expect_lit(target, "ping");
-	rig_send_lit(target, "pong");
-	rig_expect_lit(fd, "pong");
-	close(fd);
-	assert_int_equal(rig_expect_end(target), RIG_FIN);
-	close(target);
-}
 
 /* ---- SOCKS4 ---- */
 
@@ -97,12 +37,12 @@ test_socks4(void **state)
 		int fd = rig_connect(r, NULL), target;
 		char reply[8];
 
-		send_socks4(r, fd, cases[i].ip, cases[i].name);
+		rig_send_socks4(fd, r->target_at.port, cases[i].ip, cases[i].name);
 		assert_int_equal(recv(fd, reply, 8, MSG_WAITALL), 8);
 		assert_memory_equal(reply, "\0\x5a", 2);
 		assert_memory_equal(reply + 4, "\177\0\0\1", 4);
 		target = rig_accept(r->target);
-		expect_tunnel(fd, target);
+		rig_expect_tunnel(fd, target);
 		s = peers_next_session(r->peers, RECORD_OPEN, NULL);
 		assert_int_equal(s->carrier, cases[i].carrier);
 		/* case 78 */
@@ -124,10 +64,10 @@ test_socks4a_over_ipv6(void **state)
 	rig_start(r, (const char *[]){ OPTIONAL, NULL });
 	r->target_at.port = r->target6_at.port;
 	fd = rig_connect(r, NULL);
-	send_socks4(r, fd, "0.0.0.1", "::1");
+	rig_send_socks4(fd, r->target_at.port, "0.0.0.1", "::1");
 	rig_expect_lit(fd, "\0\x5a\0\0\0\0\0\0");
 	target = rig_accept(r->target6);
-	expect_tunnel(fd, target);
+	rig_expect_tunnel(fd, target);
 	peers_next_session(r->peers, RECORD_OPEN, NULL);
 	peers_next_session(r->peers, RECORD_CLOSE, "client_closed");
 }
@@ -142,7 +82,7 @@ test_socks4_where_a_login_is_required(void **state)
 
 	rig_start(r, NULL);
 	fd = rig_connect(r, NULL);
-	send_socks4(r, fd, "127.0.0.1", NULL);
+	rig_send_socks4(fd, r->target_at.port, "127.0.0.1", NULL);
 	rig_expect_lit(fd, "\0\x5b\0\0\0\0\0\0");
 	assert_int_equal(rig_expect_end(fd), RIG_FIN);
 	close(fd);
@@ -165,15 +105,15 @@ test_connect_challenged(void **state)
 
 	rig_start(r, NULL);
 	fd = rig_connect(r, NULL);
-	send_connect(fd, &r->target_at, "");
-	expect_answer(fd, "HTTP/1.1 407 ",
+	rig_send_connect(fd, &r->target_at, "");
+	rig_expect_answer(fd, "HTTP/1.1 407 ",
 	    "\r\nProxy-Authenticate: Basic realm=\"sallyport\"\r\n");
-	send_connect(fd, &r->target_at, WRONG);
-	expect_answer(fd, "HTTP/1.1 407 ", "\r\nContent-Length: 0\r\n");
-	send_connect(fd, &r->target_at, RIGHT);
-	expect_answer(fd, "HTTP/1.1 200 ", NULL);
+	rig_send_connect(fd, &r->target_at, WRONG);
+	rig_expect_answer(fd, "HTTP/1.1 407 ", "\r\nContent-Length: 0\r\n");
+	rig_send_connect(fd, &r->target_at, RIGHT);
+	rig_expect_answer(fd, "HTTP/1.1 200 ", NULL);
 	target = rig_accept(r->target);
-	expect_tunnel(fd, target);
+	rig_expect_tunnel(fd, target);
 	s = peers_next_session(r->peers, RECORD_REJECT, "auth_failed");
 	assert_true(str_eq(s->user, STR("alice")));
 	assert_int_equal(s->dest_port, r->target_at.port);
@@ -193,10 +133,10 @@ test_connect_over_ipv6(void **state)
 
 	rig_start(r, NULL);
 	fd = rig_connect(r, NULL);
-	send_connect(fd, &r->target6_at, RIGHT);
-	expect_answer(fd, "HTTP/1.1 200 ", NULL);
+	rig_send_connect(fd, &r->target6_at, RIGHT);
+	rig_expect_answer(fd, "HTTP/1.1 200 ", NULL);
 	target = rig_accept(r->target6);
-	expect_tunnel(fd, target);
+	rig_expect_tunnel(fd, target);
 	peers_next_session(r->peers, RECORD_OPEN, NULL);
 	peers_next_session(r->peers, RECORD_CLOSE, "client_closed");
 }
@@ -233,7 +173,7 @@ test_connect_refusals(void **state)
 		int fd = rig_connect(r, NULL);
 
 		rig_send(fd, cases[i].head, strlen(cases[i].head));
-		expect_answer(fd, cases[i].status, cases[i].field);
+		rig_expect_answer(fd, cases[i].status, cases[i].field);
 		assert_int_equal(rig_expect_end(fd), RIG_FIN);
 		close(fd);
 		do

@@ -76,7 +76,8 @@ test_authd_silent(void **state)
 	expect_login_refused(r, "alice", "auth_silent", STATUS_FAILED);
 	assert_true(clock_mono_ms() - began >= 250);
 	assert_int_equal(rig_metric(r,
-	    "proxy_auth_attempts_total{result=\"silent\"}"), 1);
+	    "proxy_auth_attempts_total{method=\"userpass\","
+	    "result=\"silent\"}"), 1);
 }
 
 /* Says what it should not: refused, and the next one is served. */

@@ -438,8 +438,10 @@ test_metrics_are_what_happened(void **state)
 		{ "proxy_sessions_closed_total{reason=\"command_unknown\"}",
 		    1 },
 		{ "proxy_sessions_closed_total{reason=\"client_gone\"}", 0 },
-		{ "proxy_auth_attempts_total{result=\"success\"}", 6 },
-		{ "proxy_auth_attempts_total{result=\"failure\"}", 1 },
+		{ "proxy_auth_attempts_total{method=\"userpass\","
+		    "result=\"success\"}", 6 },
+		{ "proxy_auth_attempts_total{method=\"userpass\","
+		    "result=\"failure\"}", 1 },
 		{ "proxy_protocol_oddities_total{what=\"version\"}", 1 },
 		{ "proxy_protocol_oddities_total{what=\"request\"}", 1 },
 		{ "proxy_relayed_bytes_total{direction=\"sent\"}", 3 },

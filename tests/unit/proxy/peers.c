@@ -259,8 +259,9 @@ answer_login(const struct peers_login *l, struct rpc_request *r)
 	    NULL, body.len, (const uint8_t *)body.ptr);
 	Sallyport__Pb__AuthReply m = SALLYPORT__PB__AUTH_REPLY__INIT;
 	char names[GROUPS_SENT_MAX][300], *groups[GROUPS_SENT_MAX];
-	bool right = q != NULL && str_eq(STR(PEERS_PASSWORD),
-	    (struct str){ (char *)q->password.data, q->password.len });
+	bool right = q != NULL && (strcmp(q->method, "pam.address") == 0 ||
+	    str_eq(STR(PEERS_PASSWORD),
+		(struct str){ (char *)q->password.data, q->password.len }));
 
 	m.result = l->result != 0 ? (unsigned)l->result :
 	    right ? SALLYPORT__PB__AUTH_REPLY__RESULT__OK :
@@ -271,6 +272,8 @@ answer_login(const struct peers_login *l, struct rpc_request *r)
 	}
 	if (l->group != NULL)
 		snprintf(names[0], sizeof(names[0]), "%s", l->group);
+	m.user = (char *)(l->user != NULL ? l->user : "");
+	m.limits = (char *)(l->limits != NULL ? l->limits : "");
 	m.groups = groups;
 	m.n_groups = l->groups;
 	m.source_bound = l->source_bound;
@@ -335,6 +338,7 @@ answer_decision(struct peers *p, const struct peers_decision *d,
 	permit(&m, &permitted, d, q == NULL ? 0 : q->n_resolved);
 	m.rule = (char *)(d->rule != NULL ? d->rule : "rule-1");
 	m.route = (char *)(d->route != NULL ? d->route : "");
+	m.limits = (char *)(d->limits != NULL ? d->limits : "");
 	m.reason = (char *)(d->reason != NULL ? d->reason : "");
 	m.generation = d->generation != 0 ? d->generation : p->generation;
 	m.instance.data = p->instance.b;
@@ -365,6 +369,8 @@ note_login(struct peers *p, struct rpc_request *r)
 	copy(a->user, sizeof(a->user), q->user.data, q->user.len);
 	copy(a->password, sizeof(a->password), q->password.data,
 	    q->password.len);
+	a->user_len = (unsigned)q->user.len;
+	a->password_len = (unsigned)q->password.len;
 	a->source = addr_of(q->source);
 	sallyport__pb__auth_request__free_unpacked(q, NULL);
 }

@@ -30,10 +30,12 @@ enum peers_how {
 	PEERS_BUSY,		/* an envelope with status BUSY */
 };
 
-/* An answer of authd. OK where the password is PEERS_PASSWORD, else FAILED. */
+/* An answer of authd. OK where the password is PEERS_PASSWORD, or the method
+ * asks for none, else FAILED. */
 struct peers_login {
 	enum peers_how how;
-	int result;		/* not 0: this one, whatever the password */
+	int result;		/* not 0: this one, whatever is asked */
+	const char *user, *limits;	/* who it is; NULL: not said */
 	unsigned groups;	/* how many: "group-0", … */
 	const char *group;	/* not NULL: the first one's name */
 	bool source_bound;
@@ -59,7 +61,7 @@ struct peers_decision {
 	bool anonymous;		/* no instance */
 	uint32_t lease_ms;	/* 0: 5000 */
 	uint64_t generation;	/* 0: the one of the heartbeats */
-	const char *rule, *route, *reason;
+	const char *rule, *route, *reason, *limits;
 };
 
 struct peers *peers_new(void);
@@ -92,6 +94,7 @@ void peers_wait_decisions(struct peers *p, unsigned n);
 struct peers_asked {
 	char method[32], listener[64];
 	char user[256], password[256];
+	unsigned user_len, password_len;
 	struct addr source;
 	char name[256];
 	unsigned port, command, protocol, n_groups, n_resolved;

@@ -145,9 +145,9 @@ source(const char *text)
 static struct login_question
 login_of(const char *user, const char *password, const char *from)
 {
-	return (struct login_question){ .user = str_from(user),
-		.password = str_from(password), .source = source(from),
-		.listener = "127.0.0.1:1080" };
+	return (struct login_question){ .method = AUTH_USERPASS,
+		.user = str_from(user), .password = str_from(password),
+		.source = source(from), .listener = "127.0.0.1:1080" };
 }
 
 static enum gate_result ask_login(struct rig *r, struct asker *a,
@@ -233,6 +233,8 @@ test_login(void **state)
 	wait_told(r, all, 1);
 	assert_int_equal(a.login.result, LOGIN_OK);
 	assert_true(str_eq(a.login.identity->user, STR("alice")));
+	assert_int_equal(a.login.identity->method, AUTH_USERPASS);
+	assert_int_equal(a.login.identity->limits.len, 0);
 	assert_int_equal(a.login.identity->n_groups, 2);
 	assert_true(str_eq(a.login.identity->groups[1], STR("group-1")));
 	assert_int_equal(a.login.delay_ms, 7);
@@ -358,6 +360,124 @@ test_lease_off(void **state)
 	assert_int_equal(gate_logins(r->gate), 0);
 }
 
+/* Who it is may be said by authd: a name in its own writing. */
+static void
+test_login_names_the_user(void **state)
+{
+	struct rig *r = *state;
+	struct login_question q = login_of("Alice", PEERS_PASSWORD, "::1");
+	struct asker a, *all[] = { &a };
+
+	peers_script_login(r->peers, &(struct peers_login){ .groups = 1,
+		.user = "alice@ad.example", .limits = "gold" });
+	assert_int_equal(ask_login(r, &a, &q), GATE_WAIT);
+	wait_told(r, all, 1);
+	assert_int_equal(a.login.result, LOGIN_OK);
+	assert_true(str_eq(a.login.identity->user, STR("alice@ad.example")));
+	assert_true(str_eq(a.login.identity->limits, STR("gold")));
+	assert_true(str_eq(a.login.identity->groups[0], STR("group-0")));
+	asker_fini(&a);
+}
+
+/* PAM's answers are one source's from the start: nobody waits for another's,
+ * and what the users file said is none of PAM. */
+static void
+test_login_by_pam(void **state)
+{
+	static const enum record_auth methods[] = { AUTH_USERPASS,
+		AUTH_PAM_USERNAME };
+	struct rig *r = *state;
+	struct login_question q[4];
+	struct asker askers[4], *all[4];
+
+	peers_script_login(r->peers, &(struct peers_login){
+		.how = PEERS_HOLD });
+	for (size_t i = 0; i < 4; i++) {
+		q[i] = login_of("alice", PEERS_PASSWORD,
+		    i < 2 ? "192.0.2.1" : "192.0.2.2");
+		q[i].method = methods[i % 2];
+		assert_int_equal(ask_login(r, &askers[i], &q[i]), GATE_WAIT);
+		all[i] = &askers[i];
+	}
+	peers_wait_logins(r->peers, 3);
+	peers_script_login(r->peers, &(struct peers_login){ 0 });
+	peers_release(r->peers);
+	wait_told(r, all, 4);
+	assert_int_equal(peers_logins(r->peers), 3);
+	assert_int_equal(gate_logins(r->gate), 3);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(askers[i].login.identity->method,
+		    methods[i % 2]);
+		asker_fini(&askers[i]);
+	}
+	assert_string_equal(peers_asked_login(r->peers).method,
+	    "pam.username");
+}
+
+static enum gate_result
+ask_by_address(struct rig *r, const char *from, struct login_answer *out)
+{
+	struct login_question q = { .method = AUTH_PAM_ADDRESS,
+		.source = source(from), .listener = "lan" };
+	struct asker a, *all[] = { &a };
+	enum gate_result result = ask_login(r, &a, &q);
+
+	wait_told(r, all, 1);
+	*out = a.login;
+	out->identity = NULL;
+	if (out->result == LOGIN_OK)
+		assert_int_equal(a.login.identity->method, AUTH_PAM_ADDRESS);
+	asker_fini(&a);
+	return result;
+}
+
+/* Neither user nor password is sent, and each source has a lease of its own. */
+static void
+test_login_by_address(void **state)
+{
+	struct rig *r = *state;
+	struct login_answer answer;
+	struct peers_asked asked;
+
+	peers_script_login(r->peers, &(struct peers_login){
+		.source_bound = true });
+	assert_int_equal(ask_by_address(r, "192.0.2.1", &answer), GATE_WAIT);
+	assert_int_equal(answer.result, LOGIN_OK);
+	asked = peers_asked_login(r->peers);
+	assert_string_equal(asked.method, "pam.address");
+	assert_string_equal(asked.listener, "lan");
+	assert_int_equal(asked.user_len, 0);
+	assert_int_equal(asked.password_len, 0);
+	assert_int_equal(ask_by_address(r, "192.0.2.2", &answer), GATE_WAIT);
+	assert_int_equal(ask_by_address(r, "192.0.2.1", &answer), GATE_NOW);
+	assert_int_equal(ask_by_address(r, "192.0.2.2", &answer), GATE_NOW);
+	assert_int_equal(gate_logins(r->gate), 2);
+	assert_int_equal(peers_logins(r->peers), 2);
+	/* A refusal is none's to keep. */
+	peers_script_login(r->peers, &(struct peers_login){
+		.result = SALLYPORT__PB__AUTH_REPLY__RESULT__FAILED });
+	assert_int_equal(ask_by_address(r, "192.0.2.3", &answer), GATE_WAIT);
+	assert_int_equal(answer.result, LOGIN_FAILED);
+	assert_int_equal(gate_logins(r->gate), 2);
+}
+
+/* Nobody in particular came from there: no name is made up here. */
+static void
+test_login_by_address_of_nobody(void **state)
+{
+	struct rig *r = *state;
+	struct login_question q = { .method = AUTH_PAM_ADDRESS,
+		.source = source("::1"), .listener = "lan" };
+	struct asker a, *all[] = { &a };
+
+	peers_script_login(r->peers, &(struct peers_login){ .limits = "lan" });
+	assert_int_equal(ask_login(r, &a, &q), GATE_WAIT);
+	wait_told(r, all, 1);
+	assert_int_equal(a.login.identity->user.len, 0);
+	assert_true(str_eq(a.login.identity->limits, STR("lan")));
+	asker_fini(&a);
+}
+
 static void
 test_single_flight(void **state)
 {
@@ -442,6 +562,8 @@ test_login_answers(void **state)
 		    LOGIN_FAILED },
 		{ { .result = SALLYPORT__PB__AUTH_REPLY__RESULT__BUSY },
 		    LOGIN_BUSY },
+		{ { .result = SALLYPORT__PB__AUTH_REPLY__RESULT__THROTTLED,
+		    .delay_ms = 60000 }, LOGIN_THROTTLED },
 		{ { .result = 99 }, LOGIN_SILENT },
 		{ { .how = PEERS_GARBAGE }, LOGIN_SILENT },
 		{ { .how = PEERS_BUSY }, LOGIN_SILENT },
@@ -453,6 +575,14 @@ test_login_answers(void **state)
 		{ { .groups = 1, .group = "\xc3" }, LOGIN_SILENT },
 		{ { .groups = 1, .group = long_group }, LOGIN_SILENT },
 		{ { .groups = 1, .group = long_group + 45 }, LOGIN_OK },
+		{ { .user = "b\xc3\xb6" "b", .limits = "gold" }, LOGIN_OK },
+		{ { .user = "bo\nb" }, LOGIN_SILENT },
+		{ { .user = "\xc3" }, LOGIN_SILENT },
+		{ { .user = long_group }, LOGIN_SILENT },
+		{ { .user = long_group + 45 }, LOGIN_OK },
+		{ { .limits = "go\tld" }, LOGIN_SILENT },
+		{ { .limits = long_group }, LOGIN_SILENT },
+		{ { .limits = long_group + 300 - ASKS_LIMITS_MAX }, LOGIN_OK },
 		{ { .delay_ms = 60000 }, LOGIN_OK },
 		{ { .delay_ms = 60001 }, LOGIN_SILENT },
 	};
@@ -513,7 +643,11 @@ identity(const char *user, unsigned n_groups)
 {
 	static const struct str groups[] = { { "admin", 5 }, { "dev", 3 } };
 
-	return identity_new(str_from(user), groups, n_groups);
+	struct identity like = { .user = str_from(user),
+		.n_groups = n_groups };
+
+	memcpy(like.groups, groups, n_groups * sizeof(groups[0]));
+	return identity_new(&like);
 }
 
 /* A question to vary, owned by the test. */
@@ -971,6 +1105,9 @@ main(void)
 		SERVED(login), SERVED(login_is_remembered),
 		SERVED(failure_is_not_remembered), SERVED(login_key),
 		SERVED(login_expires), SERVED(lease_off),
+		SERVED(login_names_the_user), SERVED(login_by_pam),
+		SERVED(login_by_address),
+		SERVED(login_by_address_of_nobody),
 		SERVED(single_flight), SERVED(answer_bound_to_its_source),
 		SERVED(login_answers), ALONE(authd_absent),
 		SERVED(authd_silent), SERVED(decision),

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who it is, as authd says: every answer to a login, told in the words of each
+ * carrier and recorded.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rig.h"
+
+#include "proto/auth.pb-c.h"
+
+#define FAILED SALLYPORT__PB__AUTH_REPLY__RESULT__FAILED
+#define THROTTLED SALLYPORT__PB__AUTH_REPLY__RESULT__THROTTLED
+#define WRONG "Proxy-Authorization: Basic YWxpY2U6d3Jvbmc=\r\n"
+
+static void
+answer(struct rig *r, int result, uint32_t delay_ms)
+{
+	peers_script_login(r->peers, &(struct peers_login){
+		.result = result, .delay_ms = delay_ms });
+}
+
+/* What differs from session to session. */
+static void
+hide_id(char *head)
+{
+	char *at = strstr(head, "; session ");
+
+	assert_non_null(at);
+	at += strlen("; session ");
+	memset(at, 'x', strcspn(at, "\""));
+}
+
+/* The 407 that ends a second login, so that both forms of it are seen. */
+static void
+challenged_twice(struct rig *r, const char *reason,
+    char heads[2][RIG_HEAD_MAX])
+{
+	int fd = rig_connect(r, NULL);
+
+	for (unsigned i = 0; i < 2; i++) {
+		rig_send_connect(fd, &r->target_at,
+		    i == 0 ? WRONG : WRONG "Connection: close\r\n");
+		rig_read_head(fd, heads[i]);
+		hide_id(heads[i]);
+	}
+	assert_int_equal(rig_expect_end(fd), RIG_FIN);
+	close(fd);
+	for (unsigned i = 0; i < 2; i++)
+		peers_next_session(r->peers, RECORD_REJECT, reason);
+}
+
+/* To the client a login that was not looked at is one that failed. */
+static void
+test_throttled_looks_like_failed(void **state)
+{
+	static const struct {
+		int result;
+		const char *reason;
+	} cases[] = { { FAILED, "auth_failed" },
+		{ THROTTLED, "auth_throttled" } };
+	struct rig *r = *state;
+	char heads[2][2][RIG_HEAD_MAX];
+
+	rig_start(r, NULL);
+	for (unsigned delay = 0; delay <= 50; delay += 50)
+		for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+			const struct record_session *s;
+			int fd = rig_connect(r, NULL);
+
+			answer(r, cases[i].result, delay);
+			rig_send_login(fd, "alice", PEERS_PASSWORD);
+			rig_expect_lit(fd, "\5\2\1\1");
+			assert_int_equal(rig_expect_end(fd), RIG_FIN);
+			close(fd);
+			s = peers_next_session(r->peers, RECORD_REJECT,
+			    cases[i].reason);
+			assert_int_equal(s->status, STATUS_REJECTED);
+			assert_int_equal(s->auth_method, AUTH_USERPASS);
+			assert_true(str_eq(s->user, STR("alice")));
+			challenged_twice(r, cases[i].reason, heads[i]);
+			assert_string_equal(heads[0][0], heads[i][0]);
+			assert_string_equal(heads[0][1], heads[i][1]);
+		}
+	assert_int_equal(rig_metric(r, "proxy_auth_attempts_total"
+	    "{method=\"userpass\",result=\"throttled\"}"), 6);
+	assert_int_equal(peers_decisions(r->peers), 0);
+}
+
+/* authd's name for the user is the one that is judged and recorded; the class
+ * of limits is the rule's, else the user's. */
+static void
+test_authd_says_who_it_is(void **state)
+{
+	struct rig *r = *state;
+	const struct record_session *s;
+	int fd, target;
+
+	rig_start(r, NULL);
+	peers_script_login(r->peers, &(struct peers_login){
+		.user = "alice@ad.example", .limits = "gold", .groups = 1 });
+	fd = rig_session(r, "Alice", &target);
+	assert_string_equal(peers_asked_login(r->peers).user, "Alice");
+	assert_string_equal(peers_asked_decision(r->peers).user,
+	    "alice@ad.example");
+	rig_expect_tunnel(fd, target);
+	s = peers_next_session(r->peers, RECORD_OPEN, NULL);
+	assert_true(str_eq(s->user, STR("alice@ad.example")));
+	assert_true(str_eq(s->limits, STR("gold")));
+	s = peers_next_session(r->peers, RECORD_CLOSE, "client_closed");
+	assert_true(str_eq(s->limits, STR("gold")));
+	peers_set_policy(r->peers, 2000);
+	rig_wait_metric(r, "proxy_policy_generation", 2000);
+	peers_script_decision(r->peers, &(struct peers_decision){
+		.limits = "slow" });
+	fd = rig_session(r, "Alice", &target);
+	rig_expect_tunnel(fd, target);
+	s = peers_next_session(r->peers, RECORD_OPEN, NULL);
+	assert_true(str_eq(s->limits, STR("slow")));
+	peers_next_session(r->peers, RECORD_CLOSE, "client_closed");
+}
+
+#define T(name) \
+	cmocka_unit_test_setup_teardown(test_##name, rig_setup, rig_teardown)
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		T(throttled_looks_like_failed), T(authd_says_who_it_is),
+	};
+
+	if (argc != 2)
+		return 2;
+	rig_binary = argv[1];
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
