@@ -5,16 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "authd/body_rpc.h"
 #include "authd/metrics.h"
-#include "authd/workers.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
-#include "proto/auth.pb-c.h"
-
-/* A request is unpacked into no more than this. */
-#define SCRATCH_SIZE 8192
 
 struct auth_rpc {
 	struct auth_rpc_options o;
@@ -33,80 +29,6 @@ struct waiter {
 	char user[AUTH_TEXT_MAX];	/* for the log */
 };
 
-/* ---- memory that leaves nothing behind ---- */
-
-struct scratch {
-	size_t used;
-	_Alignas(max_align_t) char room[SCRATCH_SIZE];
-};
-
-static void *
-scratch_alloc(void *arg, size_t size)
-{
-	struct scratch *s = arg;
-	size_t at = (s->used + _Alignof(max_align_t) - 1) &
-	    ~(_Alignof(max_align_t) - 1);
-
-	if (size > sizeof(s->room) || at > sizeof(s->room) - size)
-		return NULL;
-	s->used = at + size;
-	return s->room + at;
-}
-
-static void
-scratch_free(void *arg, void *p)
-{
-	(void)arg;
-	(void)p;
-}
-
-/* ---- AuthRequest -> auth_question ---- */
-
-static struct str
-binary_str(const ProtobufCBinaryData *b)
-{
-	return (struct str){ (const char *)b->data, b->len };
-}
-
-/*
- * A string with a NUL inside would look shorter than it is: what was unpacked
- * must fill as many bytes as came.
- */
-static bool
-is_whole(const Sallyport__Pb__AuthRequest *m, struct str body)
-{
-	return sallyport__pb__auth_request__get_packed_size(m) == body.len;
-}
-
-static int
-check_text(struct str s, const char *what, struct err *err)
-{
-	if (s.len <= AUTH_TEXT_MAX)
-		return 0;
-	return err_set(err, "%s: longer than %d bytes", what, AUTH_TEXT_MAX);
-}
-
-static int
-read_question(struct auth_question *q, const Sallyport__Pb__AuthRequest *m,
-    struct str body, struct err *err)
-{
-	if (m == NULL || !is_whole(m, body))
-		return err_set(err, "not an AuthRequest");
-	*q = (struct auth_question){ .method = str_from(m->method),
-		.service = str_from(m->service), .user = binary_str(&m->user),
-		.password = binary_str(&m->password) };
-	if (!str_eq(q->method, STR("userpass")))
-		return err_set(err, "method: not userpass");
-	if (m->source.len != sizeof(q->source.b))
-		return err_set(err, "source: not 16 bytes");
-	q->source = addr_from_v6(m->source.data);
-	if (check_text(q->service, "service", err) != 0 ||
-	    check_text(str_from(m->listener), "listener", err) != 0 ||
-	    check_text(q->user, "user", err) != 0)
-		return -1;
-	return check_text(q->password, "password", err);
-}
-
 /* ---- auth_answer -> AuthReply ---- */
 
 static const Sallyport__Pb__AuthReply__Result wire_results[] = {
@@ -114,17 +36,6 @@ static const Sallyport__Pb__AuthReply__Result wire_results[] = {
 	[AUTH_FAILED] = SALLYPORT__PB__AUTH_REPLY__RESULT__FAILED,
 	[AUTH_BUSY] = SALLYPORT__PB__AUTH_REPLY__RESULT__BUSY,
 };
-
-static void
-pack(const ProtobufCMessage *m, struct bytes *out)
-{
-	size_t size = protobuf_c_message_get_packed_size(m);
-	uint8_t *room = xmalloc(size + 1);
-
-	protobuf_c_message_pack(m, room);
-	bytes_add(out, room, size);
-	free(room);
-}
 
 void
 auth_rpc_encode(const struct auth_answer *a, struct bytes *out)
@@ -136,7 +47,7 @@ auth_rpc_encode(const struct auth_answer *a, struct bytes *out)
 	m.groups = a->groups.v;
 	m.expires_us = a->expires_us;
 	m.source_bound = a->source_bound;
-	pack(&m.base, out);
+	body_pack(&m.base, out);
 }
 
 /* ---- one login ---- */
@@ -268,16 +179,17 @@ static void
 on_auth(void *arg, struct rpc_request *r)
 {
 	uint64_t start_us = clock_mono_us();
-	struct scratch scratch = { .used = 0 };
-	ProtobufCAllocator allocator = { scratch_alloc, scratch_free,
-		&scratch };
 	struct str body = rpc_request_body(r);
-	Sallyport__Pb__AuthRequest *m = sallyport__pb__auth_request__unpack(
-	    &allocator, body.len, (const uint8_t *)body.ptr);
+	const Sallyport__Pb__AuthRequest *m;
 	struct auth_question q;
+	struct body_room room;
 	struct err err;
-	int rc = read_question(&q, m, body, &err);
+	int rc;
 
+	body_room_init(&room);
+	m = body_unpack(&room, &sallyport__pb__auth_request__descriptor, body);
+	rc = m != NULL ? body_question(&q, m, &err) :
+	    err_set(&err, "not an AuthRequest");
 	/* The message holds the password as well, and nobody reads it again
 	 * before the next one overwrites it. */
 	secret_wipe((void *)body.ptr, body.len);
@@ -285,86 +197,11 @@ on_auth(void *arg, struct rpc_request *r)
 		ask(arg, r, &q, start_us);
 	else
 		on_malformed(arg, r, &err);
-	secret_wipe(scratch.room, scratch.used);
-}
-
-/* ---- administration ---- */
-
-struct reload {
-	struct workers_job job;
-	struct auth_rpc *rpc;
-	struct rpc_request *request;
-};
-
-static void
-reply_users(struct rpc_request *r, unsigned users)
-{
-	Sallyport__Pb__UsersReloadReply m =
-	    SALLYPORT__PB__USERS_RELOAD_REPLY__INIT;
-	struct bytes body = { 0 };
-
-	m.users = users;
-	pack(&m.base, &body);
-	rpc_reply(r, (struct str){ body.ptr, body.len });
-	bytes_fini(&body);
-}
-
-static void
-on_reload_job(struct workers_job *j, bool abandoned)
-{
-	struct reload *reload = container_of(j, struct reload, job);
-	struct rpc_request *r = reload->request;
-	unsigned users;
-	struct err err;
-
-	if (abandoned)
-		rpc_fail(r, RPC_STATUS_BUSY, "authd is stopping");
-	else if (loader_run(reload->rpc->o.loader, &users, &err) == 0)
-		reply_users(r, users);
-	else
-		rpc_fail(r, RPC_STATUS_FAILED, "%s", err.text);
-	free(reload);
-}
-
-/* UsersReload is empty; it must at least be a message. */
-static bool
-is_reload(struct str body)
-{
-	Sallyport__Pb__UsersReload *m = sallyport__pb__users_reload__unpack(
-	    NULL, body.len, (const uint8_t *)body.ptr);
-
-	if (m == NULL)
-		return false;
-	sallyport__pb__users_reload__free_unpacked(m, NULL);
-	return true;
-}
-
-static void
-on_users_reload(void *arg, struct rpc_request *r)
-{
-	struct auth_rpc *rpc = arg;
-	struct reload *reload;
-
-	if (!is_reload(rpc_request_body(r))) {
-		rpc_fail(r, RPC_STATUS_MALFORMED, "not a UsersReload");
-		return;
-	}
-	reload = xcalloc(1, sizeof(*reload));
-	*reload = (struct reload){ .job.run = on_reload_job, .rpc = rpc,
-		.request = r };
-	if (workers_submit_first(logins_workers(rpc->o.logins), &reload->job))
-		return;
-	free(reload);
-	rpc_fail(r, RPC_STATUS_BUSY, "authd is stopping");
+	body_room_wipe(&room);
 }
 
 const struct rpc_method auth_rpc_auth[] = {
 	{ KIND_AUTH, "auth", on_auth },
-	{ 0, NULL, NULL },
-};
-
-const struct rpc_method auth_rpc_admin[] = {
-	{ KIND_USERS_RELOAD, "users_reload", on_users_reload },
 	{ 0, NULL, NULL },
 };
 

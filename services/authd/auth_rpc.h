@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth_rpc: the sockets `auth` and `admin_auth` in terms of protobuf.
+ * auth_rpc: the socket `auth` in terms of protobuf.
  *
  * Everything that arrives is checked here before anything uses it, and what
  * held a password is wiped. The handlers run on nng's threads.
@@ -8,7 +8,6 @@
 #ifndef AUTHD_AUTH_RPC_H
 #define AUTHD_AUTH_RPC_H
 
-#include "authd/loader.h"
 #include "authd/logins.h"
 #include "base/metrics.h"
 #include "msg/rpc_server.h"
@@ -17,7 +16,6 @@ struct auth_rpc;
 
 struct auth_rpc_options {	/* borrowed */
 	struct logins *logins;
-	struct loader *loader;
 	struct metrics *metrics;
 	unsigned contexts;	/* of the socket `auth` */
 };
@@ -27,7 +25,7 @@ struct auth_rpc *auth_rpc_new(const struct auth_rpc_options *o) MUST_CHECK;
 void auth_rpc_free(struct auth_rpc **rp);
 
 /* Their argument is a struct auth_rpc. */
-extern const struct rpc_method auth_rpc_auth[], auth_rpc_admin[];
+extern const struct rpc_method auth_rpc_auth[];
 /* Counts what was no request at all; for struct rpc_server_options. */
 void auth_rpc_on_malformed(void *arg);
 

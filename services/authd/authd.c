@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "authd/admin_rpc.h"
 #include "authd/auth_rpc.h"
 #include "authd/metrics.h"
 #include "authd/users_backend.h"
@@ -25,6 +26,7 @@ struct authd {
 	struct metrics *metrics;
 	struct watch *watch;
 	struct auth_rpc *rpc;
+	struct admin_rpc admin_rpc;
 	struct rpc_server *auth, *admin;
 	unsigned contexts;
 };
@@ -142,12 +144,10 @@ try_refusal(struct authd *a, struct err *err)
 }
 
 static int
-start_server(struct authd *a, struct service_context *c,
-    struct rpc_server **out, struct rpc_server_options *o, struct err *err)
+start_server(struct service_context *c, struct rpc_server **out,
+    struct rpc_server_options *o, struct err *err)
 {
 	o->address = service_bus(c, o->name);
-	o->arg = a->rpc;
-	o->on_malformed = auth_rpc_on_malformed;
 	o->group = service_bus_group(c);
 	return rpc_server_start(out, o, err);
 }
@@ -156,19 +156,22 @@ static int
 start_servers(struct authd *a, struct service_context *c, struct err *err)
 {
 	const struct settings *s = service_settings(c);
-	const struct auth_rpc_options rpc = { a->logins, a->loader,
-		a->metrics, a->contexts };
+	const struct auth_rpc_options rpc = { a->logins, a->metrics,
+		a->contexts };
 	struct rpc_server_options auth = { .name = "auth",
 		.methods = auth_rpc_auth, .contexts = a->contexts,
+		.on_malformed = auth_rpc_on_malformed,
 		.max_message = s->bus.max_message };
 	struct rpc_server_options admin = { .name = "admin_auth",
-		.methods = auth_rpc_admin, .contexts = ADMIN_CONTEXTS,
+		.methods = admin_rpc_methods, .contexts = ADMIN_CONTEXTS,
+		.arg = &a->admin_rpc, .on_malformed = admin_rpc_on_malformed,
 		.max_message = s->bus.max_admin };
 
-	a->rpc = auth_rpc_new(&rpc);
-	if (start_server(a, c, &a->admin, &admin, err) != 0)
+	auth.arg = a->rpc = auth_rpc_new(&rpc);
+	a->admin_rpc = (struct admin_rpc){ a->logins, a->loader, a->metrics };
+	if (start_server(c, &a->admin, &admin, err) != 0)
 		return -1;
-	return start_server(a, c, &a->auth, &auth, err);
+	return start_server(c, &a->auth, &auth, err);
 }
 
 /* In this order nobody is left who could ask for what is gone: who waits for

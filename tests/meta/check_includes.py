@@ -46,8 +46,9 @@ HOMES = {
     r"msg/.*": "common/msg/* cli/*_rpc.c " + EDGE,
     r"service/.*": "common/service/* " + EDGE,
     r"(proto/.*\.pb-c\.h|protobuf-c/.*)": """common/msg/*.c common/proto/wire.c
-        common/audit/*.c services/*/*_rpc.c services/apid/fleet.c
-        services/proxy/asks.c services/proxy/feed.c cli/*_rpc.c""",
+        common/audit/*.c services/*/*_rpc.c services/authd/body_rpc.h
+        services/apid/fleet.c services/proxy/asks.c services/proxy/feed.c
+        cli/*_rpc.c""",
     r"nng/.*": "common/msg/*.c",
     r"event2/.*": "services/proxy/*",
     r"ares\.h": "services/proxy/resolve_cares.c",
