@@ -9,7 +9,7 @@ packages_build=(
     gcc g++ meson ninja-build pkg-config protobuf-c-compiler
     libevent-dev libssl-dev libnng-dev libprotobuf-c-dev libjansson-dev
     libcivetweb-dev libsqlite3-dev libpq-dev libc-ares-dev libtomlplusplus-dev
-    libyaml-dev libcrypt-dev libcap-ng-dev libcmocka-dev python3
+    libyaml-dev libcrypt-dev libpam0g-dev libcap-ng-dev libcmocka-dev python3
 )
 # shellcheck disable=SC2034
 packages_test=(

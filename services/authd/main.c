@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "authd/authd.h"
 #include "authd/metrics.h"
+#include "authd/pam_worker.h"
+#include "service/priv.h"
 
 static const struct service authd = {
 	.name = "authd",
@@ -16,5 +18,9 @@ static const struct service authd = {
 int
 main(int argc, char **argv)
 {
+	if (pam_worker_wanted(argc, argv)) {
+		priv_limits();
+		return pam_worker_main();
+	}
 	return service_main(argc, argv, &authd);
 }

@@ -20,13 +20,13 @@
 
 /* Bytes of the strings. */
 #define PAM_SERVICE_MAX 64
-#define PAM_CONFDIR_MAX 1023
+#define PAM_CONFDIR_MAX 4000
 #define PAM_RHOST_MAX 63
 #define PAM_TEXT_MAX 255	/* user, password, ruser, detail, a group */
 #define PAM_GROUPS_MAX 1024
 
 /* Bytes of any packet, both ways. */
-#define PAM_QUESTION_MAX 2048
+#define PAM_QUESTION_MAX 8192
 #define PAM_REPLY_MAX 65536
 
 enum pam_kind {
