@@ -2,7 +2,12 @@
 /*
  * Each socket has one event, level-triggered: readable while the pump out of
  * it wants bytes, writable while the pump into it holds some. An event that
- * wants nothing is not in the loop.
+ * wants nothing is not in the loop, and nobody would tell of a reset there
+ * (case 44): a side that is held back, or has sent its FIN. The wheel, which
+ * comes by a second later, puts it back edge-triggered if nothing of it has
+ * moved for all of that second. Bulk traffic stops and goes many times a
+ * second and never gets there: it pays a comparison each time it stops and a
+ * turn of the wheel each second, and no system call.
  *
  * Deadlines stand on the room's wheel, a second coarse. Bytes only note the
  * time; the wheel looks at a relay when its earliest deadline might have come
@@ -27,6 +32,7 @@
 /* A session this old gets keepalive on its target's socket (ruling 5); most
  * are over before, and save the system calls. */
 #define SETTLED_S 5
+#define UNWATCHED_S 1	/* how often to look at sides not in the loop */
 #define RELAYS_MAX 1000000
 
 struct relay_room {
@@ -52,6 +58,7 @@ struct relay {
 	uint32_t begun_s, moved_s;
 	uint8_t first_fin;	/* the side that ended first */
 	bool settled;
+	bool stuck[2];		/* out of the loop, and still since a look */
 	short wants[2];		/* what a side's event is in the loop for */
 	struct stream streams[2];
 	struct pump pumps[2];	/* [CLIENT]: from the client, up */
@@ -90,12 +97,16 @@ silence_due(const struct relay *r)
 }
 
 static uint64_t
-relay_due(const struct relay *r)
+relay_due(const struct relay *r, uint64_t now)
 {
 	uint64_t due = earlier(silence_due(r), r->begun_s,
 	    r->room->lifetime_s);
 
-	return r->settled ? due : earlier(due, r->begun_s, SETTLED_S);
+	if (!r->settled)
+		due = earlier(due, r->begun_s, SETTLED_S);
+	if (r->wants[CLIENT] == 0 || r->wants[TARGET] == 0)
+		due = earlier(due, now, UNWATCHED_S);
+	return due;
 }
 
 static void
@@ -122,7 +133,7 @@ relay_schedule(struct relay *r, uint64_t now)
 {
 	struct relay_room *room = r->room;
 
-	wheel_set(&room->wheel, &r->entry, now, relay_due(r));
+	wheel_set(&room->wheel, &r->entry, now, relay_due(r, now));
 	if (r->entry.due < room->timer_at && r->entry.link.next != NULL)
 		room_arm(room);
 }
@@ -196,11 +207,27 @@ end_of_error(int side, int error)
 
 /* ------------------------------------------------------------- movement */
 
+static void
+side_tell(struct relay *r, int i, short wants)
+{
+	struct event *event = side_event(r, i);
+
+	if (r->wants[i] != 0)
+		event_del(event);
+	r->wants[i] = wants;
+	r->stuck[i] = (wants & EV_ET) != 0;
+	if (wants == 0)
+		return;
+	event_assign(event, r->room->base, r->streams[i].fd,
+	    (short)(wants | EV_PERSIST), event_get_callback(event),
+	    event_get_callback_arg(event));
+	event_add(event, NULL);
+}
+
 /* What the loop should watch this socket for, told only when it changes. */
 static void
 side_watch(struct relay *r, int i)
 {
-	struct event *event = side_event(r, i);
 	const struct pump *out = &r->pumps[i], *in = &r->pumps[!i];
 	short wants = 0;
 
@@ -208,17 +235,40 @@ side_watch(struct relay *r, int i)
 		wants |= EV_READ;
 	if (pump_holds(in))
 		wants |= EV_WRITE;
-	if (wants == r->wants[i])
+	if (wants == r->wants[i] || (wants == 0 && r->stuck[i]))
 		return;
-	if (r->wants[i] != 0)
-		event_del(event);
-	r->wants[i] = wants;
-	if (wants == 0)
-		return;
-	event_assign(event, r->room->base, r->streams[i].fd,
-	    (short)(wants | EV_PERSIST), event_get_callback(event),
-	    event_get_callback_arg(event));
-	event_add(event, NULL);
+	side_tell(r, i, wants);
+	if (wants == 0 && (r->entry.link.next == NULL ||
+	    r->entry.due > r->moved_s + UNWATCHED_S))
+		relay_schedule(r, r->moved_s);
+}
+
+/* Sides that were stuck for a whole turn of this: only changes are told. */
+static void
+watch_for_resets(struct relay *r)
+{
+	for (int i = 0; i < 2; i++) {
+		if (r->wants[i] != 0)
+			continue;
+		if (r->stuck[i])
+			side_tell(r, i, EV_READ | EV_ET);
+		else
+			r->stuck[i] = true;
+	}
+}
+
+/* Of a side that wants nothing: more bytes came, which wait, or it is gone. */
+static void
+look_for_reset(struct relay *r, int i)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(r->streams[i].fd, SOL_SOCKET, SO_ERROR, &error,
+	    &len) != 0)
+		error = errno;
+	if (error != 0)
+		relay_finish(r, end_of_error(i, error));
 }
 
 /*
@@ -264,6 +314,8 @@ move(struct relay *r, int from)
 		return true;
 	result = pump_run(p, ends, &r->room->pump);
 	room_count(r->room, from, p->bytes - before);
+	if (p->bytes != before)
+		r->stuck[from] = false;
 	switch (result) {
 	case PUMP_WAIT_READ: case PUMP_WAIT_WRITE:
 		return true;
@@ -289,6 +341,10 @@ move(struct relay *r, int from)
 static void
 side_ready(struct relay *r, int i, short what)
 {
+	if (r->wants[i] & EV_ET) {
+		look_for_reset(r, i);
+		return;
+	}
 	r->moved_s = now_s();
 	if ((what & EV_READ) && !move(r, i))
 		return;
@@ -319,13 +375,15 @@ relay_look(struct relay *r, uint64_t now)
 {
 	if (!r->settled && now >= r->begun_s + SETTLED_S)
 		relay_settle(r);
-	if (now >= silence_due(r))
+	if (now >= silence_due(r)) {
 		relay_finish(r, is_half_open(r) ? RELAY_END_HALF_OPEN
 						: RELAY_END_IDLE);
-	else if (now >= relay_due(r))
+	} else if (now >= relay_due(r, now)) {
 		relay_finish(r, RELAY_END_LIFETIME);
-	else
+	} else {
+		watch_for_resets(r);
 		relay_schedule(r, now);
+	}
 }
 
 void

@@ -66,6 +66,25 @@ def test_case_44_reset_is_passed_on(either, target, first, half_closed):
     c.record(status="failed", close_reason=f"{first}_reset")
 
 
+@pytest.mark.parametrize("first", ["client", "target"])
+def test_case_44_reset_of_one_who_is_not_read(either, target, first):
+    """It waits for a reader who takes nothing, and gives up: seen all the same."""
+    one, other, c = sides(either, target, first)
+    with one, other:
+        one.setblocking(False)
+        calm = 0
+        while calm < 20:
+            try:
+                one.send(bytes(1 << 16))
+                calm = 0
+            except BlockingIOError:
+                calm += 1
+                threading.Event().wait(0.01)
+        reset(one)
+        c.record(status="failed", close_reason=f"{first}_reset")
+        assert read_to_end(other)[1] == "RST"
+
+
 def memory_kib(pid):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1])

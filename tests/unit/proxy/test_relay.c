@@ -160,6 +160,12 @@ expect_end(struct world *w, int fd)
 }
 
 static void
+at(uint64_t seconds)
+{
+	clock_test_set(1000 * SECOND + seconds * SECOND, SECOND);
+}
+
+static void
 put(int fd, const char *s)
 {
 	assert_int_equal(send(fd, s, strlen(s), MSG_NOSIGNAL), strlen(s));
@@ -282,25 +288,123 @@ test_reset(void **state)
 	}
 }
 
+/* Sends from one far end until the relay takes no more. */
+static void
+hold_back(struct world *w, int fd)
+{
+	char *block = xcalloc(1, MIB);
+
+	for (unsigned i = 0; i < 200; i++) {
+		(void)!send(fd, block, MIB, MSG_NOSIGNAL);
+		io_turn(w->base, 2);
+	}
+	free(block);
+}
+
 /* The one who does not read is reset: seen by the write. */
 static void
 test_reset_while_writing(void **state)
 {
 	struct proxy_config cfg = config();
-	char *block = xcalloc(1, MIB);
 	struct world w;
 
 	(void)state;
 	world_new(&w, &cfg);
-	for (unsigned i = 0; i < 200; i++) {
-		(void)!send(w.client, block, MIB, MSG_NOSIGNAL);
-		io_turn(w.base, 2);
-	}
+	hold_back(&w, w.client);
 	reset(&w.target);
 	io_run(w.base, &w.ended);
 	assert_int_equal(w.end, RELAY_END_TARGET_RESET);
-	free(block);
 	world_free(&w);
+}
+
+/* The one who is not read is reset: seen from its second second on. */
+static void
+test_reset_while_held_back(void **state)
+{
+	struct proxy_config cfg = config();
+
+	(void)state;
+	for (int first = 0; first < 2; first++) {
+		struct world w;
+
+		at(0);
+		world_new(&w, &cfg);
+		hold_back(&w, first == 0 ? w.client : w.target);
+		at(1);
+		relay_room_expire(w.room);
+		at(2);
+		relay_room_expire(w.room);
+		io_turn(w.base, 3);
+		assert_false(w.ended);
+		reset(first == 0 ? &w.client : &w.target);
+		io_run(w.base, &w.ended);
+		assert_int_equal(w.end, first == 0 ? RELAY_END_CLIENT_RESET
+						   : RELAY_END_TARGET_RESET);
+		world_free(&w);
+	}
+}
+
+/* What stops and goes is not looked at, whatever the wheel's second. */
+static void
+test_held_back_for_less(void **state)
+{
+	struct proxy_config cfg = config();
+	struct world w;
+	char *in = xmalloc(MIB);
+
+	(void)state;
+	at(0);
+	world_new(&w, &cfg);
+	for (unsigned s = 1; s < 5; s++) {
+		uint64_t before = relay_count(w.relay).up;
+
+		hold_back(&w, w.client);
+		while (relay_count(w.relay).up == before) {
+			(void)!recv(w.target, in, MIB, 0);
+			io_turn(w.base, 1);
+		}
+		hold_back(&w, w.client);
+		at(s);
+		relay_room_expire(w.room);
+	}
+	reset(&w.client);
+	io_turn(w.base, 10);
+	assert_false(w.ended);
+	at(5);
+	relay_room_expire(w.room);
+	io_run(w.base, &w.ended);
+	assert_int_equal(w.end, RELAY_END_CLIENT_RESET);
+	free(in);
+	world_free(&w);
+}
+
+/* Nor is one who has sent its FIN read: its reset comes through as well. */
+static void
+test_reset_after_fin(void **state)
+{
+	struct proxy_config cfg = config();
+
+	(void)state;
+	for (int first = 0; first < 2; first++) {
+		struct world w;
+
+		at(0);
+		world_new(&w, &cfg);
+		shutdown(first == 0 ? w.client : w.target, SHUT_WR);
+		assert_int_equal(expect_end(&w,
+		    first == 0 ? w.target : w.client), 0);
+		at(1);
+		relay_room_expire(w.room);
+		at(2);
+		relay_room_expire(w.room);
+		io_turn(w.base, 3);
+		assert_false(w.ended);
+		reset(first == 0 ? &w.client : &w.target);
+		io_run(w.base, &w.ended);
+		assert_int_equal(w.end, first == 0 ? RELAY_END_CLIENT_RESET
+						   : RELAY_END_TARGET_RESET);
+		world_free(&w);
+	}
 }
 
 /* Case 3: first, in order, counted. */
@@ -510,6 +614,7 @@ slow_reader(const struct proxy_config *cfg, size_t most)
 	uint64_t before, held;
 	struct world w;
 
+	at(0);
 	world_new(&w, cfg);
 	a.fd = w.client;
 	b.fd = w.target;
@@ -522,7 +627,12 @@ slow_reader(const struct proxy_config *cfg, size_t most)
 	} while (a.sent > before);
 	held = taken_from(w.client_near) - relay_count(w.relay).up;
 	assert_in_range(held, 1, most);
-	assert_true(is_silent(w.base));
+	for (unsigned s = 0; s < 4; s++) {
+		assert_true(is_silent(w.base));
+		at(s);
+		relay_room_expire(w.room);
+		io_turn(w.base, 2);
+	}
 	while (b.got < a.sent) {
 		far_receive(&b);
 		io_turn(w.base, 1);
@@ -773,12 +883,6 @@ test_errors(void **state)
 }
 
 /* ------------------------------------------------------------- deadlines */
-
-static void
-at(uint64_t seconds)
-{
-	clock_test_set(1000 * SECOND + seconds * SECOND, SECOND);
-}
 
 /* Case 47: re-armed by every byte. */
 static void
@@ -1047,6 +1151,9 @@ main(void)
 		cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_reset_while_writing),
+		cmocka_unit_test(test_reset_while_held_back),
+		cmocka_unit_test(test_held_back_for_less),
+		cmocka_unit_test(test_reset_after_fin),
 		cmocka_unit_test(test_early),
 		cmocka_unit_test(test_early_is_kept),
 		cmocka_unit_test(test_early_to_a_dead_target),
