@@ -78,11 +78,21 @@ find(struct guessing *g, int table, struct str pair, uint64_t now_ms)
 	if (e == NULL || !guessing_is_old(g, e, now_ms))
 		return e;
 	guessing_forgive(e);
-	if (e->holds > 0 && table != GUESSING_KNOWN)
+	if (e->open > 0 && table != GUESSING_KNOWN)
 		return e;
-	if (e->holds == 0)
+	if (e->open == 0)
 		guessing_table_drop(t, e);
 	return NULL;
+}
+
+/* NULL: there is no room. */
+static struct guessing_entry *
+obtain(struct guessing *g, int table, struct str pair, uint64_t now_ms)
+{
+	struct guessing_entry *e = find(g, table, pair, now_ms);
+
+	return e != NULL ? e : guessing_table_get(&g->tables[table],
+	    guessing_key(table, pair));
 }
 
 static void
@@ -150,13 +160,15 @@ guessing_wait(struct guessing *g, struct str pair, uint64_t now_ms,
 	return longest;
 }
 
-/* Whose room the attempt takes while it is under way. Who is known takes none
- * of others'. */
-static bool
-is_open_in(const struct guessing_attempt *a, int table)
+static void
+hold(struct guessing *g, struct guessing_attempt *a, int table,
+    struct guessing_entry *e, uint64_t now_ms)
 {
-	return a->entries[GUESSING_KNOWN] == NULL || table == GUESSING_KNOWN ||
-	    table == GUESSING_PAIR;
+	if (e->open == 0 && e->failures == 0 && table != GUESSING_KNOWN)
+		e->touched_ms = now_ms;	/* it is new */
+	e->begun_ms = now_ms;
+	guessing_table_hold(&g->tables[table], e);
+	a->entries[table] = e;
 }
 
 static void
@@ -169,37 +181,36 @@ let_go(struct guessing *g, struct guessing_attempt *a)
 		if (e == NULL)
 			continue;
 		guessing_table_let_go(t, e);
-		if (e->holds == 0 && e->failures == 0 &&
+		if (e->open == 0 && e->failures == 0 &&
 		    table != GUESSING_KNOWN)
 			guessing_table_drop(t, e);
 		a->entries[table] = NULL;
 	}
 }
 
-/* All its entries, or none: a table is full of attempts under way. */
+/* All its entries, or not all: a table is full of attempts under way. Who is
+ * known takes no room from others while he is looked at. */
 static bool
 take_hold(struct guessing *g, struct str pair, uint64_t now_ms,
     struct guessing_attempt *a)
 {
-	for (int table = 0; table < GUESSING_TABLES; table++) {
-		struct guessing_table *t = &g->tables[table];
+	struct guessing_entry *known = is_on(g, GUESSING_KNOWN, pair) ?
+	    find(g, GUESSING_KNOWN, pair, now_ms) : NULL;
+
+	if (known != NULL)
+		hold(g, a, GUESSING_KNOWN, known, now_ms);
+	for (int table = 0; table < GUESSING_SCOPES; table++) {
 		struct guessing_entry *e;
 
-		if (!is_on(g, table, pair))
+		if (!is_on(g, table, pair) ||
+		    (known != NULL && table != GUESSING_PAIR))
 			continue;
-		e = table == GUESSING_KNOWN ? find(g, table, pair, now_ms) :
-		    guessing_table_get(t, guessing_key(table, pair));
-		if (e == NULL && table == GUESSING_KNOWN)
-			continue;
+		e = obtain(g, table, pair, now_ms);
 		if (e == NULL) {
 			a->scope = (enum guessing_scope)table;
 			return false;
 		}
-		if (e->holds == 0 && e->failures == 0 &&
-		    table != GUESSING_KNOWN)
-			e->touched_ms = now_ms;
-		guessing_table_hold(t, e);
-		a->entries[table] = e;
+		hold(g, a, table, e, now_ms);
 	}
 	return true;
 }
@@ -230,25 +241,16 @@ guessing_begin(struct guessing *g, struct str user, const struct addr *source,
 		*delay_ms = shown(g, wait > 0 ? wait : GUESSING_MINUTE_MS);
 		return GUESSING_WAIT;
 	}
-	for (int table = 0; table < GUESSING_TABLES; table++) {
-		struct guessing_entry *e = a->entries[table];
-
-		if (e == NULL || !is_open_in(a, table))
-			continue;
-		e->open++;
-		e->begun_ms = now_ms;
-	}
 	return GUESSING_GO;
 }
 
 static void
 remember_known(struct guessing *g, struct str pair, uint64_t now_ms)
 {
-	struct guessing_entry *e;
+	struct guessing_entry *e = NULL;
 
-	if (!is_on(g, GUESSING_KNOWN, pair))
-		return;
-	e = guessing_table_get(&g->tables[GUESSING_KNOWN], pair);
+	if (is_on(g, GUESSING_KNOWN, pair))
+		e = obtain(g, GUESSING_KNOWN, pair, now_ms);
 	if (e == NULL)
 		return;
 	e->touched_ms = now_ms;
@@ -256,20 +258,27 @@ remember_known(struct guessing *g, struct str pair, uint64_t now_ms)
 	guessing_table_let_go(&g->tables[GUESSING_KNOWN], e);
 }
 
+/* In all tables, held or not. */
 static void
-count_failure(struct guessing *g, struct guessing_attempt *a, uint64_t now_ms)
+count_failure(struct guessing *g, const struct guessing_attempt *a,
+    struct str pair, uint64_t now_ms)
 {
-	for (int table = 0; table < GUESSING_TABLES; table++) {
-		struct guessing_entry *e = a->entries[table];
+	struct guessing_entry *known = a->entries[GUESSING_KNOWN];
 
+	if (known != NULL)
+		guessing_bucket_take(known,
+		    guessing_rate(&g->l, GUESSING_KNOWN), now_ms);
+	for (int table = 0; table < GUESSING_SCOPES; table++) {
+		struct guessing_entry *e = NULL;
+
+		if (a->entries[table] != NULL || is_on(g, table, pair))
+			e = obtain(g, table, pair, now_ms);
 		if (e == NULL)
 			continue;
 		guessing_bucket_take(e, guessing_rate(&g->l, table), now_ms);
-		if (table == GUESSING_KNOWN)
-			continue;	/* touched by good logins only */
+		e->touched_ms = now_ms;
 		if (e->failures < UINT32_MAX)
 			e->failures++;
-		e->touched_ms = now_ms;
 	}
 }
 
@@ -278,21 +287,17 @@ guessing_end(struct guessing *g, struct guessing_attempt *a,
     enum guessing_how how, uint64_t now_ms)
 {
 	struct guessing_entry *pair = a->entries[GUESSING_PAIR];
-	uint64_t delay = 0;
 
-	for (int table = 0; table < GUESSING_TABLES; table++)
-		if (a->entries[table] != NULL && is_open_in(a, table))
-			a->entries[table]->open--;
-	if (how == GUESSING_FAILED)
-		count_failure(g, a, now_ms);
-	if (how == GUESSING_FAILED && pair != NULL)
-		delay = guessing_pair_wait(pair, &g->l, now_ms);
-	if (how == GUESSING_OK && pair != NULL) {
+	if (pair != NULL && how == GUESSING_FAILED)
+		count_failure(g, a, pair->node.key, now_ms);
+	if (pair != NULL && how == GUESSING_OK) {
 		pair->failures = 0;
 		remember_known(g, pair->node.key, now_ms);
 	}
 	let_go(g, a);
-	return shown(g, delay);
+	/* Who failed is still there. */
+	return pair == NULL || how != GUESSING_FAILED ? 0 :
+	    shown(g, guessing_pair_delay(pair, &g->l));
 }
 
 /* ---- life ---- */

@@ -51,7 +51,10 @@ uint64_t guessing_bucket_wait(const struct guessing_entry *e, uint32_t rate,
 /* Takes one, if there is any. */
 void guessing_bucket_take(struct guessing_entry *e, uint32_t rate,
     uint64_t now_ms);
-/* Until the pair's row of failures lets it go on. */
+/* After its row of failures, of which there is one, and attempts are part. */
+uint64_t guessing_pair_delay(const struct guessing_entry *e,
+    const struct guessing_limits *l);
+/* What is left of that. */
 uint64_t guessing_pair_wait(const struct guessing_entry *e,
     const struct guessing_limits *l, uint64_t now_ms);
 

@@ -69,12 +69,15 @@ guessing_bucket_take(struct guessing_entry *e, uint32_t rate, uint64_t now_ms)
 	e->debt_ms = now_ms;
 }
 
-/* After so many failures in a row. */
-static uint64_t
-delay(const struct guessing_limits *l, uint64_t failures)
+uint64_t
+guessing_pair_delay(const struct guessing_entry *e,
+    const struct guessing_limits *l)
 {
-	uint64_t ms = failures > 0 ? l->delay_base_ms : 0;
+	uint64_t failures = (uint64_t)e->failures + e->open;
+	uint64_t ms = l->delay_base_ms;
 
+	if (e->node.key.len == GUESSING_SOURCE_LEN)
+		return 0;	/* nobody in particular */
 	for (; failures > 1 && ms > 0 && ms < l->delay_max_ms; failures--)
 		ms *= 2;
 	return ms < l->delay_max_ms ? ms : l->delay_max_ms;
@@ -86,13 +89,11 @@ guessing_pair_wait(const struct guessing_entry *e,
 {
 	uint64_t from = e->touched_ms, ms, past;
 
-	if (e->node.key.len == GUESSING_SOURCE_LEN)
-		return 0;	/* nobody in particular */
 	if (e->failures == 0 && e->open < ABREAST)
 		return 0;
 	if (e->open > 0 && e->begun_ms > from)
 		from = e->begun_ms;
-	ms = delay(l, (uint64_t)e->failures + e->open);
+	ms = guessing_pair_delay(e, l);
 	past = guessing_since(from, now_ms);
 	return ms > past ? ms - past : 0;
 }

@@ -57,7 +57,7 @@ guessing_table_get(struct guessing_table *t, struct str key)
 void
 guessing_table_hold(struct guessing_table *t, struct guessing_entry *e)
 {
-	if (e->holds++ > 0)
+	if (e->open++ > 0)
 		return;
 	list_del(&e->link);
 	list_push(&t->held, &e->link);
@@ -66,8 +66,8 @@ guessing_table_hold(struct guessing_table *t, struct guessing_entry *e)
 void
 guessing_table_let_go(struct guessing_table *t, struct guessing_entry *e)
 {
-	ASSERT(e->holds > 0);
-	if (--e->holds > 0)
+	ASSERT(e->open > 0);
+	if (--e->open > 0)
 		return;
 	list_del(&e->link);
 	list_push(&t->aged, &e->link);
@@ -83,7 +83,7 @@ guessing_table_oldest(const struct guessing_table *t)
 void
 guessing_table_drop(struct guessing_table *t, struct guessing_entry *e)
 {
-	ASSERT(e->holds == 0);
+	ASSERT(e->open == 0);
 	map_remove(&t->map, &e->node);
 	list_del(&e->link);
 	pool_put(t->pool, e);

@@ -17,10 +17,9 @@
 struct guessing_entry {
 	struct map_node node;	/* node.key is the key */
 	struct list link;	/* in `held`, or in `aged`, the oldest first */
-	unsigned holds;
+	uint32_t open;		/* attempts that hold it */
 	/* Guessing's; zero in a new one. */
 	uint32_t failures;	/* of a pair: in a row */
-	uint32_t open;		/* attempts that count as failures for now */
 	uint64_t debt;		/* of the bucket, at debt_ms */
 	uint64_t debt_ms;
 	uint64_t touched_ms;	/* the last failure (in `known`: good login) */
