@@ -2,13 +2,14 @@
 /*
  * admin_rpc: the socket `admin_auth`, what administrators ask of authd.
  *
- * The handlers run on nng's threads; what takes long is done by a worker.
+ * The work is done by a worker, before the logins that wait.
  */
 #ifndef AUTHD_ADMIN_RPC_H
 #define AUTHD_ADMIN_RPC_H
 
 #include "authd/loader.h"
 #include "authd/logins.h"
+#include "authd/roster.h"
 #include "base/metrics.h"
 #include "msg/rpc_server.h"
 
@@ -17,7 +18,9 @@
 struct admin_rpc {
 	struct logins *logins;
 	struct loader *loader;
+	struct roster *roster;	/* with a users file in force */
 	struct metrics *metrics;
+	size_t max_message;	/* of the socket, bytes; at least 64 KiB */
 };
 
 /* Their argument is a struct admin_rpc. */

@@ -168,7 +168,8 @@ start_servers(struct authd *a, struct service_context *c, struct err *err)
 		.max_message = s->bus.max_admin };
 
 	auth.arg = a->rpc = auth_rpc_new(&rpc);
-	a->admin_rpc = (struct admin_rpc){ a->logins, a->loader, a->metrics };
+	a->admin_rpc = (struct admin_rpc){ a->logins, a->loader, a->roster,
+		a->metrics, admin.max_message };
 	if (start_server(c, &a->admin, &admin, err) != 0)
 		return -1;
 	return start_server(c, &a->auth, &auth, err);

@@ -60,11 +60,11 @@ daemon_users_path(const struct daemon *d)
 }
 
 static struct rpc_client *
-client(const struct daemon *d, const char *name)
+client(const struct daemon *d, const char *name, size_t max_message)
 {
 	char *address = xasprintf("ipc://%s/run/%s.sock", d->dir, name);
 	const struct rpc_client_options o = {
-		.address = address, .name = name, .max_message = 65536,
+		.address = address, .name = name, .max_message = max_message,
 		.reconnect_max_ms = 100, .unconnected_ms = WAIT_MS,
 	};
 	struct rpc_client *c;
@@ -94,8 +94,8 @@ daemon_init(struct daemon *d, const char *users)
 	free(text);
 	if (users != NULL)
 		daemon_write_users(d, users);
-	d->auth = client(d, "auth");
-	d->admin = client(d, "admin_auth");
+	d->auth = client(d, "auth", 65536);
+	d->admin = client(d, "admin_auth", 32 << 20);
 }
 
 char *
