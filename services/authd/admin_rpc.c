@@ -40,7 +40,7 @@ admin_rpc_on_malformed(void *arg)
 	struct admin_rpc *rpc = arg;
 
 	metrics_add(authd_cells(rpc->metrics), METRIC_authd_requests_total,
-	    AUTHD_REQUEST_MALFORMED, 1);
+	    AUTHD_REQUEST(AUTH_USERPASS, AUTHD_REQUEST_MALFORMED), 1);
 }
 
 /* ---- a request becomes a worker's job ---- */
@@ -74,7 +74,7 @@ answer_later(struct admin_rpc *rpc, struct rpc_request *r, answer_fn *answer)
 
 	*j = (struct job){ .base.run = on_job, .rpc = rpc, .request = r,
 		.answer = answer };
-	if (workers_submit_first(logins_workers(rpc->logins), &j->base))
+	if (workers_submit_first(rpc->threads, &j->base))
 		return;
 	free(j);
 	rpc_fail(r, RPC_STATUS_BUSY, "authd is stopping");

@@ -19,6 +19,7 @@ struct admin_rpc {
 	struct logins *logins;
 	struct loader *loader;
 	struct roster *roster;	/* with a users file in force */
+	struct workers *threads;	/* that do what is asked */
 	struct metrics *metrics;
 	size_t max_message;	/* of the socket, bytes; at least 64 KiB */
 };

@@ -24,6 +24,7 @@ struct waiter {
 	struct auth_rpc *rpc;
 	struct rpc_request *request;
 	uint64_t start_us;
+	enum auth_method method;
 	struct addr source;
 	size_t user_len;
 	char user[AUTH_TEXT_MAX];	/* for the log */
@@ -35,6 +36,7 @@ static const Sallyport__Pb__AuthReply__Result wire_results[] = {
 	[AUTH_OK] = SALLYPORT__PB__AUTH_REPLY__RESULT__OK,
 	[AUTH_FAILED] = SALLYPORT__PB__AUTH_REPLY__RESULT__FAILED,
 	[AUTH_BUSY] = SALLYPORT__PB__AUTH_REPLY__RESULT__BUSY,
+	[AUTH_THROTTLED] = SALLYPORT__PB__AUTH_REPLY__RESULT__THROTTLED,
 };
 
 void
@@ -47,6 +49,11 @@ auth_rpc_encode(const struct auth_answer *a, struct bytes *out)
 	m.groups = a->groups.v;
 	m.expires_us = a->expires_us;
 	m.source_bound = a->source_bound;
+	m.delay_ms = a->delay_ms;
+	if (a->user != NULL)
+		m.user = a->user;
+	if (a->limits != NULL)
+		m.limits = a->limits;
 	body_pack(&m.base, out);
 }
 
@@ -75,7 +82,7 @@ waiter_free(struct waiter *w)
 }
 
 static void
-log_login(const struct waiter *w, enum auth_result result)
+log_login(const struct waiter *w, const struct login_reply *reply)
 {
 	static const struct {
 		enum log_level level;
@@ -84,7 +91,9 @@ log_login(const struct waiter *w, enum auth_result result)
 		[AUTH_OK] = { LOG_DEBUG, "login_ok" },
 		[AUTH_FAILED] = { LOG_INFO, "login_failed" },
 		[AUTH_BUSY] = { LOG_WARN, "login_busy" },
+		[AUTH_THROTTLED] = { LOG_INFO, "login_throttled" },
 	};
+	enum auth_result result = reply->result;
 	char source[ADDR_TEXT_SIZE];
 
 	if (!log_enabled(events[result].level))
@@ -92,7 +101,9 @@ log_login(const struct waiter *w, enum auth_result result)
 	addr_format(source, &w->source);
 	log_at(NULL, events[result].level, events[result].event,
 	    log_strn("user", (struct str){ w->user, w->user_len }),
-	    log_str("source", source));
+	    log_str("source", source),
+	    log_str("method", auth_method_names[w->method]),
+	    log_str("why", reply->why != NULL ? reply->why : ""));
 }
 
 static void
@@ -100,9 +111,13 @@ count_login(const struct waiter *w, const struct login_reply *reply)
 {
 	struct metrics_cells *cells = authd_cells(w->rpc->o.metrics);
 
-	metrics_add(cells, METRIC_authd_requests_total, reply->result, 1);
+	metrics_add(cells, METRIC_authd_requests_total,
+	    AUTHD_REQUEST(w->method, reply->result), 1);
 	metrics_add(cells, METRIC_authd_cache_requests_total, reply->from, 1);
-	metrics_observe(cells, METRIC_authd_request_duration_seconds, 0,
+	if (reply->result == AUTH_THROTTLED)
+		metrics_add(cells, METRIC_authd_throttled_total, reply->scope,
+		    1);
+	metrics_observe(cells, METRIC_authd_request_duration_seconds, w->method,
 	    (double)(clock_mono_us() - w->start_us) / 1e6);
 	if (reply->from == LOGIN_FROM_CHECK)
 		metrics_observe(cells, METRIC_authd_queue_wait_seconds, 0,
@@ -116,7 +131,7 @@ on_done(struct login_waiter *base, const struct login_reply *reply)
 	struct rpc_request *r = w->request;
 
 	count_login(w, reply);
-	log_login(w, reply->result);
+	log_login(w, reply);
 	waiter_free(w);		/* first: the reply makes room for a request */
 	rpc_reply(r, reply->body);
 }
@@ -128,7 +143,8 @@ refuse(struct waiter *w)
 	const struct auth_answer failed = { .result = AUTH_FAILED };
 	struct bytes body = { 0 };
 	struct login_reply reply = { .result = AUTH_FAILED,
-		.from = LOGIN_FROM_NOWHERE };
+		.from = LOGIN_FROM_NOWHERE,
+		.why = "nobody can have such a name or password" };
 
 	auth_rpc_encode(&failed, &body);
 	reply.body = (struct str){ body.ptr, body.len };
@@ -147,6 +163,7 @@ ask(struct auth_rpc *rpc, struct rpc_request *r,
 	w->rpc = rpc;
 	w->request = r;
 	w->start_us = start_us;
+	w->method = q->method;
 	w->source = q->source;
 	w->user_len = q->user.len;
 	if (q->user.len > 0)
@@ -163,7 +180,7 @@ auth_rpc_on_malformed(void *arg)
 	struct auth_rpc *rpc = arg;
 
 	metrics_add(authd_cells(rpc->o.metrics), METRIC_authd_requests_total,
-	    AUTHD_REQUEST_MALFORMED, 1);
+	    AUTHD_REQUEST(AUTH_USERPASS, AUTHD_REQUEST_MALFORMED), 1);
 }
 
 static void

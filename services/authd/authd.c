@@ -7,6 +7,8 @@
 #include "authd/admin_rpc.h"
 #include "authd/auth_rpc.h"
 #include "authd/metrics.h"
+#include "authd/pam_backend.h"
+#include "authd/system_groups.h"
 #include "authd/users_backend.h"
 #include "authd/workers.h"
 #include "base/mem.h"
@@ -18,9 +20,15 @@
 #define CONTEXTS_SPARE 64
 #define ADMIN_CONTEXTS 8
 
+/* The threads for what takes its time. */
+enum pool { POOL_HASH, POOL_PAM, POOL_GROUPS, POOLS };
+
 struct authd {
 	struct roster *roster;
-	struct users_backend backend;
+	struct users_backend users;
+	struct pam_backend *pam;
+	struct system_groups *groups;
+	struct workers *threads[POOLS];
 	struct logins *logins;
 	struct loader *loader;
 	struct metrics *metrics;
@@ -61,10 +69,17 @@ set_gauges(struct authd *a, struct metrics_cells *cells)
 {
 	struct logins_counts n = logins_counts(a->logins);
 	struct loader_state s = loader_state(a->loader);
+	unsigned queued = 0;
 
-	metrics_gauge_set(cells, METRIC_authd_queue_depth, 0, n.queued);
+	for (enum pool p = 0; p < POOLS; p++)
+		queued += workers_queued(a->threads[p]);
+	metrics_gauge_set(cells, METRIC_authd_queue_depth, 0, queued);
 	metrics_gauge_set(cells, METRIC_authd_cache_entries, 0,
 	    (int64_t)n.cached);
+	metrics_gauge_set(cells, METRIC_authd_failure_memory_entries, 0,
+	    (int64_t)(n.guessing.users + n.guessing.sources +
+		n.guessing.pairs + n.guessing.known));
+	pam_backend_set_gauges(a->pam, cells);
 	metrics_gauge_set(cells, METRIC_authd_users, 0, s.users);
 	metrics_gauge_set(cells, METRIC_authd_users_loaded_timestamp_seconds,
 	    0, (int64_t)(s.loaded_us / 1000000));
@@ -80,33 +95,79 @@ on_scrape(void *arg, struct metrics_cells *cells)
 	pthread_mutex_unlock(&scraped.m);
 }
 
-static struct logins_times
-times_of(const struct settings *s)
+static struct logins_rules
+rules_of(const struct authd_config *cfg)
 {
-	return (struct logins_times){ .cache_ttl_ms = s->authd.cache_ttl,
-		.deadline_ms = s->authd.deadline };
+	return (struct logins_rules){
+		.cache_ttl_ms = cfg->cache_ttl, .deadline_ms = cfg->deadline,
+		.group_timeout_ms = cfg->group_timeout,
+		.file_groups = config_has_word(&cfg->group_sources,
+		    config_group_sources[CONFIG_GROUPS_FILE]),
+		.system_groups = config_has_word(&cfg->group_sources,
+		    config_group_sources[CONFIG_GROUPS_NSS]),
+		.guessing = {
+			.per_user = cfg->guessing_per_user,
+			.per_source = cfg->guessing_per_source,
+			.total = cfg->guessing_total,
+			.delay_base_ms = cfg->guessing_delay_base,
+			.delay_max_ms = cfg->guessing_delay_max,
+			.window_ms = cfg->guessing_window,
+		},
+	};
+}
+
+/* Adds to how many requests may be under way. */
+static int
+start_threads(struct authd *a, const struct authd_config *cfg,
+    struct err *err)
+{
+	const struct workers_options pools[POOLS] = {
+		[POOL_HASH] = { "hash", cfg->hash_workers > 0 ?
+		    cfg->hash_workers : workers_default(), cfg->queue },
+		[POOL_PAM] = { "pam", cfg->workers, cfg->queue },
+		[POOL_GROUPS] = { "groups", SYSTEM_GROUPS_THREADS,
+		    cfg->queue },
+	};
+
+	for (enum pool p = 0; p < POOLS; p++) {
+		if (workers_start(&a->threads[p], &pools[p], err) != 0)
+			return -1;
+		a->contexts += pools[p].threads + pools[p].queue;
+	}
+	return 0;
 }
 
 static int
 start_logins(struct authd *a, const struct settings *s, struct err *err)
 {
 	const struct authd_config *cfg = &s->authd;
-	struct logins_times times = times_of(s);
+	struct logins_rules rules = rules_of(cfg);
 	struct logins_options o = {
-		.encode = auth_rpc_encode,
-		.workers = cfg->hash_workers > 0 ? cfg->hash_workers :
-		    workers_default(),
-		.queue = cfg->queue, .cache_entries = cfg->cache_entries,
+		.encode = auth_rpc_encode, .cache_entries = cfg->cache_entries,
+		.guessing_entries = cfg->guessing_entries,
 	};
 
+	if (start_threads(a, cfg, err) != 0)
+		return -1;
 	a->roster = roster_new();
-	a->backend = (struct users_backend){ a->roster, passhash_verify };
-	o.backend = users_backend_ops(&a->backend);
-	a->contexts = o.workers + o.queue + CONTEXTS_SPARE;
+	a->users = (struct users_backend){ a->roster, passhash_verify };
+	a->pam = pam_backend_new(cfg, a->roster, a->metrics);
+	a->groups = system_groups_new(cfg, a->metrics);
+	o.methods[AUTH_USERPASS] = (struct logins_method){
+		users_backend_ops(&a->users), a->threads[POOL_HASH] };
+	o.methods[AUTH_PAM_USERNAME] = (struct logins_method){
+		pam_backend_username(a->pam), a->threads[POOL_PAM] };
+	o.methods[AUTH_PAM_ADDRESS] = (struct logins_method){
+		pam_backend_address(a->pam), a->threads[POOL_PAM] };
+	o.groups = (struct logins_groups){ a->groups,
+		a->threads[POOL_GROUPS], system_groups_look_up };
+	o.flights_max = a->contexts;
+	a->contexts += CONTEXTS_SPARE;
 	if (a->contexts > CONTEXTS_MAX)
 		a->contexts = CONTEXTS_MAX;
 	o.waiters_max = a->contexts - CONTEXTS_SPARE;
-	return logins_start(&a->logins, &o, &times, err);
+	a->logins = logins_new(&o, &rules);
+	return 0;
 }
 
 /* The watch first, so that no change falls between. */
@@ -133,12 +194,15 @@ try_refusal(struct authd *a, struct err *err)
 {
 	const struct auth_question q = { .user = STR("nobody at all\n"),
 		.password = STR("x") };
-	struct backend b = users_backend_ops(&a->backend);
+	const struct backend_turn turn = { .deadline_ms = UINT64_MAX };
+	struct backend b = users_backend_ops(&a->users);
 	struct auth_answer answer;
+	bool refused;
 
-	b.check(b.arg, &q, &answer);
+	b.check(b.arg, &turn, &q, &answer);
+	refused = answer.result == AUTH_FAILED;
 	auth_answer_fini(&answer);
-	if (answer.result == AUTH_FAILED)
+	if (refused)
 		return 0;
 	return err_set(err, "password hashes cannot be computed here");
 }
@@ -169,28 +233,67 @@ start_servers(struct authd *a, struct service_context *c, struct err *err)
 
 	auth.arg = a->rpc = auth_rpc_new(&rpc);
 	a->admin_rpc = (struct admin_rpc){ a->logins, a->loader, a->roster,
-		a->metrics, admin.max_message };
+		a->threads[POOL_HASH], a->metrics, admin.max_message };
 	if (start_server(c, &a->admin, &admin, err) != 0)
 		return -1;
 	return start_server(c, &a->auth, &auth, err);
 }
 
-/* In this order nobody is left who could ask for what is gone: who waits for
- * a worker is answered before the sockets close. */
+/* Who waits for a thread is answered. */
+static void
+stop_threads(struct authd *a)
+{
+	if (a->pam != NULL)
+		pam_backend_interrupt(a->pam);
+	if (a->groups != NULL)
+		system_groups_interrupt(a->groups);
+	for (enum pool p = 0; p < POOLS; p++)
+		if (a->threads[p] != NULL)
+			workers_stop(a->threads[p]);
+}
+
+/* In this order nobody is left who could ask for what is gone: all are
+ * answered before the sockets close. */
 static void
 end(struct authd *a)
 {
 	set_scraped(NULL);
 	watch_stop(&a->watch);
-	if (a->logins != NULL)
-		logins_stop(a->logins);
+	stop_threads(a);
 	rpc_server_stop(&a->auth);
 	rpc_server_stop(&a->admin);
 	auth_rpc_free(&a->rpc);
 	loader_free(&a->loader);
+	for (enum pool p = 0; p < POOLS; p++)
+		workers_free(&a->threads[p]);
 	logins_free(&a->logins);
+	pam_backend_free(&a->pam);
+	system_groups_free(&a->groups);
 	roster_free(&a->roster);
 	free(a);
+}
+
+/* A service without a file would be answered by PAM's service `other`. */
+static int
+check_pam(const struct settings *s, struct err *err)
+{
+	for (size_t i = 0; i < s->listeners.n; i++) {
+		const struct listener_config *l = &s->listeners.v[i];
+		bool username = config_has_word(&l->socks_methods,
+		    auth_method_names[AUTH_PAM_USERNAME]);
+		bool address = config_has_word(&l->client_methods,
+		    auth_method_names[AUTH_PAM_ADDRESS]);
+
+		if (!s->authd.pam_verify_service)
+			return 0;
+		if (username && pam_backend_verify(&s->authd,
+		    AUTH_PAM_USERNAME, err) != 0)
+			return -1;
+		if (address && pam_backend_verify(&s->authd, AUTH_PAM_ADDRESS,
+		    err) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 int
@@ -200,6 +303,10 @@ authd_start(struct service_context *c, struct err *err)
 	struct authd *a = xcalloc(1, sizeof(*a));
 
 	a->metrics = service_metrics(c);
+	if (check_pam(s, err) != 0) {
+		(void)service_bad_config(c);
+		goto fail;
+	}
 	if (start_logins(a, s, err) != 0)
 		goto fail;
 	if (start_users(a, s, err) != 0) {
@@ -222,12 +329,13 @@ authd_reload(struct service_context *c, const struct settings *next,
     struct err *err)
 {
 	struct authd *a = service_data(c);
-	struct logins_times times = times_of(next);
+	struct logins_rules rules = rules_of(&next->authd);
 	unsigned users;
 
 	if (loader_run(a->loader, &users, err) != 0)
 		return -1;
-	logins_set_times(a->logins, &times);
+	system_groups_set_ttl(a->groups, next->authd.group_ttl);
+	logins_set_rules(a->logins, &rules);
 	return 0;
 }
 
@@ -248,5 +356,5 @@ authd_check(const struct settings *s, struct err *err)
 		(void)users_notes_err(&notes, err);
 	users_file_free(&f);
 	users_notes_fini(&notes);
-	return rc;
+	return rc == 0 ? check_pam(s, err) : rc;
 }

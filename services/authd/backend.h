@@ -2,12 +2,19 @@
 /*
  * backend: one way to find out whether a login is right.
  *
- * `check` may take its time: it runs on a worker thread, several at once.
+ * `check` may take its time: it runs on a thread of the pool that the back end
+ * was given, several at once.
  */
 #ifndef AUTHD_BACKEND_H
 #define AUTHD_BACKEND_H
 
 #include "authd/auth.h"
+
+/* Of a thread that has work to do. */
+struct backend_turn {
+	unsigned thread;	/* its number in the pool */
+	uint64_t deadline_ms;	/* clock_mono_ms; nobody waits any longer */
+};
 
 struct backend {
 	const char *name;
@@ -15,8 +22,8 @@ struct backend {
 	/* Does the answer about this user depend on the source? At once. */
 	bool (*uses_source)(void *arg, struct str user);
 	/* The question is possible; auth_answer_fini() the answer. */
-	void (*check)(void *arg, const struct auth_question *q,
-	    struct auth_answer *out);
+	void (*check)(void *arg, const struct backend_turn *turn,
+	    const struct auth_question *q, struct auth_answer *out);
 };
 
 #endif

@@ -2,6 +2,7 @@
 #include "authd/body_rpc.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -74,11 +75,15 @@ int
 body_question(struct auth_question *q, const Sallyport__Pb__AuthRequest *m,
     struct err *err)
 {
-	*q = (struct auth_question){ .method = str_from(m->method),
+	*q = (struct auth_question){
 		.service = str_from(m->service), .user = binary_str(&m->user),
 		.password = binary_str(&m->password) };
-	if (!str_eq(q->method, STR("userpass")))
-		return err_set(err, "method: not userpass");
+	while (q->method < AUTH_METHODS &&
+	    strcmp(auth_method_names[q->method], m->method) != 0)
+		q->method++;
+	if (q->method == AUTH_METHODS)
+		return err_set(err, "method: not userpass, pam.username or "
+		    "pam.address");
 	if (m->source.len != sizeof(q->source.b))
 		return err_set(err, "source: not 16 bytes");
 	q->source = addr_from_v6(m->source.data);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "authd/metrics.h"
 
-static const char *const methods[] = { "userpass", NULL };
+#include "authd/guessing.h"
+
 static const struct metric_labels method_labels = {
-	{ "method", NULL }, { methods, NULL },
+	{ "method", NULL }, { auth_method_names, NULL },
 };
 
 /* enum auth_result, then AUTHD_REQUEST_MALFORMED. */
 static const char *const results[] = {
-	"ok", "failed", "busy", "malformed", NULL,
+	"ok", "failed", "busy", "throttled", "malformed", NULL,
 };
 static const struct metric_labels request_labels = {
-	{ "method", "result" }, { methods, results },
+	{ "method", "result" }, { auth_method_names, results },
 };
 
 /* In the order of enum login_from. */
@@ -20,6 +21,39 @@ static const char *const origins[] = {
 };
 static const struct metric_labels cache_labels = {
 	{ "result", NULL }, { origins, NULL },
+};
+
+static const struct metric_labels scope_labels = {
+	{ "scope", NULL }, { guessing_scope_names, NULL },
+};
+
+static const char *const pam_methods[] = { "username", "address", NULL };
+static const char *const pam_results[] = {
+	"success", "failure", "error", NULL,
+};
+static const struct metric_labels pam_labels = {
+	{ "method", "result" }, { pam_methods, pam_results },
+};
+static const struct metric_labels pam_method_labels = {
+	{ "method", NULL }, { pam_methods, NULL },
+};
+
+static const char *const worker_states[] = { "idle", "busy", NULL };
+static const struct metric_labels worker_labels = {
+	{ "state", NULL }, { worker_states, NULL },
+};
+
+/* In the order of enum pam_process_cause. */
+static const char *const causes[] = {
+	"recycled", "deadline", "died", "start", NULL,
+};
+static const struct metric_labels cause_labels = {
+	{ "cause", NULL }, { causes, NULL },
+};
+
+static const char *const lookups[] = { "ok", "cached", "error", NULL };
+static const struct metric_labels lookup_labels = {
+	{ "result", NULL }, { lookups, NULL },
 };
 
 static const char *const reloads[] = { "ok", "rejected", NULL };

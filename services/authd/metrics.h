@@ -5,6 +5,7 @@
 #ifndef AUTHD_METRICS_H
 #define AUTHD_METRICS_H
 
+#include "authd/auth.h"
 #include "base/metrics.h"
 
 #define COUNTER(name, labels, help) METRIC_##name,
@@ -18,9 +19,21 @@ enum authd_metric {
 #undef GAUGE
 #undef HISTOGRAM
 
-/* Label of authd_requests_total, after the methods of which there is one: the
- * first three are enum auth_result. */
-enum { AUTHD_REQUEST_MALFORMED = 3 };
+/* Results of authd_requests_total: enum auth_result, and this one. */
+enum { AUTHD_REQUEST_MALFORMED = AUTH_RESULTS, AUTHD_REQUEST_RESULTS };
+/* The label of a method and a result. */
+#define AUTHD_REQUEST(method, result) \
+	((unsigned)(method) * AUTHD_REQUEST_RESULTS + (unsigned)(result))
+/* Labels of pam_auth_total: the method, then the result. */
+enum authd_pam_method { AUTHD_PAM_USERNAME, AUTHD_PAM_ADDRESS };
+enum authd_pam_result {
+	AUTHD_PAM_SUCCESS, AUTHD_PAM_FAILURE, AUTHD_PAM_ERROR,
+	AUTHD_PAM_RESULTS,
+};
+/* Label of authd_workers. */
+enum authd_worker { AUTHD_WORKER_IDLE, AUTHD_WORKER_BUSY };
+/* Label of authd_group_lookup_duration_seconds. */
+enum authd_lookup { AUTHD_LOOKUP_OK, AUTHD_LOOKUP_CACHED, AUTHD_LOOKUP_ERROR };
 /* Label of authd_reloads_total. */
 enum authd_reload { AUTHD_RELOAD_OK, AUTHD_RELOAD_REJECTED };
 

@@ -20,13 +20,15 @@ uses_source(void *arg, struct str user)
 }
 
 static void
-check(void *arg, const struct auth_question *q, struct auth_answer *out)
+check(void *arg, const struct backend_turn *turn,
+    const struct auth_question *q, struct auth_answer *out)
 {
 	const struct users_backend *b = arg;
 	const struct roster_version *v = roster_pin(b->roster);
 	enum passhash_result verdict;
 	const struct user *u;
 
+	(void)turn;
 	if (v == NULL) {
 		*out = (struct auth_answer){ .result = AUTH_BUSY };
 		return;

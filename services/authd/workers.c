@@ -13,6 +13,12 @@
 
 #define NICE 5
 
+struct thread {
+	struct workers *workers;
+	unsigned index;
+	pthread_t id;
+};
+
 struct workers {
 	pthread_mutex_t m;
 	pthread_cond_t wake;
@@ -22,7 +28,7 @@ struct workers {
 	bool stop;
 	/* The starter's. */
 	unsigned n_threads;
-	pthread_t threads[];
+	struct thread threads[];
 };
 
 unsigned
@@ -55,37 +61,49 @@ take(struct workers *w)
 static void *
 run(void *arg)
 {
-	struct workers *w = arg;
+	const struct thread *t = arg;
 	struct workers_job *j;
 
 	/* Linux: of this thread only. A courtesy, so it may fail. */
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
-	while ((j = take(w)) != NULL)
+	while ((j = take(t->workers)) != NULL) {
+		j->thread = t->index;
 		j->run(j, false);
+	}
 	return NULL;
 }
 
+static int
+start_thread(struct workers *w, const char *name, struct err *err)
+{
+	struct thread *t = &w->threads[w->n_threads];
+
+	*t = (struct thread){ .workers = w, .index = w->n_threads };
+	errno = pthread_create(&t->id, NULL, run, t);
+	if (errno != 0)
+		return err_sys(err, "thread of the workers");
+	pthread_setname_np(t->id, name);
+	w->n_threads++;
+	return 0;
+}
+
 int
-workers_start(struct workers **out, unsigned threads, unsigned queue,
+workers_start(struct workers **out, const struct workers_options *o,
     struct err *err)
 {
 	struct workers *w = xcalloc(1, sizeof(*w) +
-	    threads * sizeof(w->threads[0]));
+	    o->threads * sizeof(w->threads[0]));
 
-	ASSERT(threads > 0 && queue > 0);
+	ASSERT(o->threads > 0 && o->queue > 0);
 	pthread_mutex_init(&w->m, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	list_init(&w->jobs);
-	w->queue_max = queue;
-	for (unsigned i = 0; i < threads; i++) {
-		errno = pthread_create(&w->threads[i], NULL, run, w);
-		if (errno != 0) {
-			(void)err_sys(err, "thread of the workers");
+	w->queue_max = o->queue;
+	while (w->n_threads < o->threads) {
+		if (start_thread(w, o->name, err) != 0) {
 			workers_free(&w);
 			return -1;
 		}
-		pthread_setname_np(w->threads[i], "hash");
-		w->n_threads++;
 	}
 	*out = w;
 	return 0;
@@ -146,7 +164,7 @@ workers_stop(struct workers *w)
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->m);
 	for (; w->n_threads > 0; w->n_threads--)
-		pthread_join(w->threads[w->n_threads - 1], NULL);
+		pthread_join(w->threads[w->n_threads - 1].id, NULL);
 	while ((link = list_pop(&left)) != NULL) {
 		struct workers_job *j = container_of(link, struct workers_job,
 		    link);

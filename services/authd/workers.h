@@ -19,6 +19,7 @@ struct workers;
 struct workers_job {
 	struct list link;
 	uint64_t queued_us;	/* clock_mono_us, set by submit */
+	unsigned thread;	/* which one runs it, from 0; set before run */
 	/* Once per submit that gave true. `abandoned`: the workers stop, the
 	 * work is not wanted any more. May free the job. */
 	void (*run)(struct workers_job *j, bool abandoned);
@@ -26,7 +27,13 @@ struct workers_job {
 
 /* Threads to use for 0 of the configuration: one a core that we may use. */
 unsigned workers_default(void);
-int workers_start(struct workers **out, unsigned threads, unsigned queue,
+struct workers_options {
+	const char *name;	/* of the threads, at most 15 bytes */
+	unsigned threads;	/* at least 1 */
+	unsigned queue;		/* jobs that may wait, at least 1 */
+};
+
+int workers_start(struct workers **out, const struct workers_options *o,
     struct err *err) MUST_CHECK;
 /* false: the queue is full, or the workers have stopped. */
 bool workers_submit(struct workers *w, struct workers_job *j) MUST_CHECK;

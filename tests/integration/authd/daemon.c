@@ -88,6 +88,8 @@ daemon_init(struct daemon *d, const char *users)
 	    "run_dir = \"%s/run\"\nstate_dir = \"%s/state\"\n"
 	    "users_file = \"%s/users.toml\"\nadmin_listen = \"127.0.0.1:0\"\n"
 	    "hash_workers = 2\nqueue = 128\n"
+	    "[authd.guessing]\nper_user = 0\nper_source = 0\n"
+	    "delay_base = \"0\"\n"
 	    "[log]\nformat = \"logfmt\"\nlevel = \"debug\"\n",
 	    d->dir, d->dir, d->dir);
 	write_file(d, "sallyport.toml", text);

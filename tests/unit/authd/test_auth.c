@@ -181,11 +181,12 @@ ask(struct backend *b, const char *user, const char *password)
 {
 	struct auth_question q = { .user = str_from(user),
 		.password = str_from(password), .source = addr("192.0.2.1") };
+	const struct backend_turn turn = { .deadline_ms = UINT64_MAX };
 	struct auth_answer a;
 	enum auth_result r;
 
 	hashes = 0;
-	b->check(b->arg, &q, &a);
+	b->check(b->arg, &turn, &q, &a);
 	r = a.result;
 	auth_answer_fini(&a);
 	return r;

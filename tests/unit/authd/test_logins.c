@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "authd/groups.h"
 #include "authd/logins.h"
 #include "base/clock.h"
 
@@ -39,9 +40,11 @@ uses_source(void *arg, struct str user)
 }
 
 static void
-check(void *arg, const struct auth_question *q, struct auth_answer *out)
+check(void *arg, const struct backend_turn *turn,
+    const struct auth_question *q, struct auth_answer *out)
 {
 	(void)arg;
+	(void)turn;
 	atomic_fetch_add(&fake.checks, 1);
 	if (fake.hold) {
 		fake.password = q->password.ptr;
@@ -57,9 +60,15 @@ check(void *arg, const struct auth_question *q, struct auth_answer *out)
 static void
 encode(const struct auth_answer *a, struct bytes *out)
 {
-	static const char *const words[] = { "ok", "failed", "busy" };
+	static const char *const words[] = {
+		"ok", "failed", "busy", "throttled",
+	};
 
 	bytes_fmt(out, "%s", words[a->result]);
+	for (size_t i = 0; i < a->groups.n; i++)
+		bytes_fmt(out, " %s", a->groups.v[i]);
+	if (a->delay_ms > 0)
+		bytes_fmt(out, " %u", a->delay_ms);
 }
 
 /* ---- one who asks ---- */
@@ -70,7 +79,9 @@ struct asker {
 	unsigned answers;
 	enum auth_result result;
 	enum login_from from;
-	char body[16];
+	char body[32];
+	char why[AUTH_WHY_SIZE];
+	enum guessing_scope scope;
 };
 
 static void
@@ -81,11 +92,16 @@ on_done(struct login_waiter *base, const struct login_reply *reply)
 	a->answers++;
 	a->result = reply->result;
 	a->from = reply->from;
+	a->scope = reply->scope;
+	if (reply->why != NULL)
+		(void)!str_copy(a->why, sizeof(a->why),
+		    str_from(reply->why));
 	assert_true(str_copy(a->body, sizeof(a->body), reply->body));
 	sem_post(&a->done);
 }
 
 static struct logins *logins;
+static struct workers *threads, *group_threads;
 
 static void
 ask_full(struct asker *a, const struct auth_question *q, uint64_t deadline_ms)
@@ -99,7 +115,7 @@ ask_full(struct asker *a, const struct auth_question *q, uint64_t deadline_ms)
 static void
 ask(struct asker *a, const char *user, const char *password)
 {
-	const struct auth_question q = { .method = STR("userpass"),
+	const struct auth_question q = { .method = AUTH_USERPASS,
 		.user = str_from(user), .password = str_from(password) };
 
 	ask_full(a, &q, UINT64_MAX);
@@ -108,13 +124,15 @@ ask(struct asker *a, const char *user, const char *password)
 static void
 gets(struct asker *a, enum auth_result result, enum login_from from)
 {
-	static const char *const words[] = { "ok", "failed", "busy" };
+	static const char *const words[] = {
+		"ok", "failed", "busy", "throttled",
+	};
 
 	sem_wait(&a->done);
 	assert_int_equal(a->answers, 1);
 	assert_int_equal(a->result, result);
 	assert_int_equal(a->from, from);
-	assert_string_equal(a->body, words[result]);
+	assert_memory_equal(a->body, words[result], strlen(words[result]));
 	sem_destroy(&a->done);
 }
 
@@ -134,31 +152,74 @@ release(void)
 	sem_post(&fake.go);
 }
 
+/* ---- groups that can be held, too ---- */
+
+static struct {
+	_Atomic unsigned lookups;
+	_Atomic bool fails;
+	char user[16];
+} system_groups;
+
+static bool
+look_up(void *arg, const struct backend_turn *turn, struct str user,
+    struct string_list *out)
+{
+	(void)arg;
+	(void)turn;
+	system_groups.lookups++;
+	assert_true(str_copy(system_groups.user, sizeof(system_groups.user),
+	    user));
+	assert_true(groups_add(out, STR("staff")));
+	return !system_groups.fails;
+}
+
+/* ---- the stage ---- */
+
+static const struct logins_rules rules = {
+	.cache_ttl_ms = TTL_MS, .deadline_ms = DEADLINE_MS,
+	.group_timeout_ms = 1000,
+};
+
 static int
 set_up(void **state)
 {
-	const struct logins_options o = {
-		.backend = { "fake", NULL, uses_source, check },
-		.encode = encode, .workers = 1, .queue = QUEUE,
+	const struct workers_options one = { "test", 1, QUEUE };
+	const struct logins_method fake_method = {
+		{ "fake", NULL, uses_source, check }, NULL };
+	struct logins_options o = {
+		.methods = { fake_method, fake_method, fake_method },
+		.groups.look_up = look_up,
+		.encode = encode, .flights_max = 1 + QUEUE + 1 + QUEUE,
 		.waiters_max = WAITERS, .cache_entries = 16,
+		.guessing_entries = 1024,
 	};
-	const struct logins_times t = { TTL_MS, DEADLINE_MS };
 	struct err err;
 
 	(void)state;
 	fake.checks = 0;
 	fake.hold = false;
 	fake.expires_us = 0;
+	system_groups.lookups = 0;
+	system_groups.fails = false;
 	sem_init(&fake.begun, 0, 0);
 	sem_init(&fake.go, 0, 0);
 	clock_test_set(1000000000, WALL);
-	return logins_start(&logins, &o, &t, &err);
+	if (workers_start(&threads, &one, &err) != 0 ||
+	    workers_start(&group_threads, &one, &err) != 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(o.methods); i++)
+		o.methods[i].threads = threads;
+	o.groups.threads = group_threads;
+	logins = logins_new(&o, &rules);
+	return 0;
 }
 
 static int
 tear_down(void **state)
 {
 	(void)state;
+	workers_free(&threads);
+	workers_free(&group_threads);
 	logins_free(&logins);
 	logins_free(&logins);	/* harmless */
 	sem_destroy(&fake.begun);
@@ -202,21 +263,21 @@ static void
 what_a_question_is(void **state)
 {
 	static const struct auth_question questions[] = {
-		{ .method = STR("userpass"), .user = STR("ab"),
+		{ .method = AUTH_USERPASS, .user = STR("ab"),
 		    .password = STR("c") },
-		{ .method = STR("userpass"), .user = STR("a"),
+		{ .method = AUTH_USERPASS, .user = STR("a"),
 		    .password = STR("bc") },
-		{ .method = STR("userpass"), .user = STR("AB"),
+		{ .method = AUTH_USERPASS, .user = STR("AB"),
 		    .password = STR("c") },
-		{ .method = STR("userpass"), .user = STR("ab"),
+		{ .method = AUTH_USERPASS, .user = STR("ab"),
 		    .password = STR("C") },
-		{ .method = STR("userpass"), .user = STR("ab"),
+		{ .method = AUTH_USERPASS, .user = STR("ab"),
 		    .password = STR("c ") },
-		{ .method = STR("userpas"), .service = STR("s"),
+		{ .method = AUTH_PAM_USERNAME, .service = STR("s"),
 		    .user = STR("ab"), .password = STR("c") },
-		{ .method = STR("userpass"), .service = STR("s"),
+		{ .method = AUTH_USERPASS, .service = STR("s"),
 		    .user = STR("ab"), .password = STR("c") },
-		{ .method = STR("userpass"), .service = STR("x"),
+		{ .method = AUTH_USERPASS, .service = STR("x"),
 		    .user = STR("ab"), .password = STR("c") },
 	};
 	struct asker a;
@@ -232,7 +293,7 @@ what_a_question_is(void **state)
 static void
 source_counts_where_it_is_used(void **state)
 {
-	struct auth_question q = { .method = STR("userpass"),
+	struct auth_question q = { .method = AUTH_USERPASS,
 		.user = STR("free"), .password = STR("x") };
 	struct asker a;
 
@@ -286,9 +347,9 @@ never_beyond_its_end(void **state)
 }
 
 static void
-forgotten_by_flush_and_new_times(void **state)
+forgotten_by_flush_and_new_rules(void **state)
 {
-	const struct logins_times off = { 0, DEADLINE_MS };
+	const struct logins_rules off = { .deadline_ms = DEADLINE_MS };
 	struct asker a;
 
 	(void)state;
@@ -297,7 +358,7 @@ forgotten_by_flush_and_new_times(void **state)
 	logins_flush(logins);
 	ask(&a, "alice", "right");
 	gets(&a, AUTH_OK, LOGIN_FROM_CHECK);
-	logins_set_times(logins, &off);
+	logins_set_rules(logins, &off);
 	for (unsigned i = 0; i < 2; i++) {
 		ask(&a, "alice", "right");
 		gets(&a, AUTH_OK, LOGIN_FROM_CHECK);
@@ -372,7 +433,7 @@ full_queue_is_busy_at_once(void **state)
 	hold(&held);
 	for (unsigned i = 0; i < QUEUE; i++)
 		ask(&queued[i], users[i], "right");
-	assert_int_equal(logins_counts(logins).queued, QUEUE);
+	assert_int_equal(workers_queued(threads), QUEUE);
 	ask(&late, "d", "right");
 	gets(&late, AUTH_BUSY, LOGIN_FROM_NOWHERE);
 	/* Who is known does not wait for anybody. */
@@ -453,12 +514,175 @@ configured_deadline_holds(void **state)
 	gets(&dropped, AUTH_BUSY, LOGIN_FROM_CHECK);
 }
 
+/* ---- groups ---- */
+
+static void
+use_groups(void)
+{
+	struct logins_rules r = rules;
+
+	r.system_groups = true;
+	logins_set_rules(logins, &r);
+}
+
+static void
+groups_join_the_answer(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	use_groups();
+	ask(&a, "alice", "right");
+	gets(&a, AUTH_OK, LOGIN_FROM_CHECK);
+	assert_string_equal(a.body, "ok staff");
+	assert_string_equal(system_groups.user, "alice");
+	ask(&a, "alice", "right");
+	gets(&a, AUTH_OK, LOGIN_FROM_CACHE);
+	assert_string_equal(a.body, "ok staff");
+	assert_int_equal(system_groups.lookups, 1);
+}
+
+static void
+nobodys_groups_are_not_looked_up(void **state)
+{
+	const struct auth_question nobody = { .method = AUTH_PAM_ADDRESS };
+	struct asker a;
+
+	(void)state;
+	use_groups();
+	ask(&a, "alice", "wrong");
+	gets(&a, AUTH_FAILED, LOGIN_FROM_CHECK);
+	ask_full(&a, &nobody, UINT64_MAX);
+	gets(&a, AUTH_OK, LOGIN_FROM_CHECK);
+	assert_int_equal(system_groups.lookups, 0);
+}
+
+/* A rule that blocks him may be about one of them. */
+static void
+without_groups_nobody_gets_in(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	use_groups();
+	system_groups.fails = true;
+	ask(&a, "alice", "right");
+	gets(&a, AUTH_BUSY, LOGIN_FROM_CHECK);
+	assert_string_equal(a.body, "busy");
+	assert_int_equal(logins_counts(logins).cached, 0);
+	workers_stop(group_threads);
+	ask(&a, "alice", "right");
+	gets(&a, AUTH_BUSY, LOGIN_FROM_CHECK);
+}
+
+/* ---- guessing ---- */
+
+static void
+limit_guesses(uint32_t per_user)
+{
+	struct logins_rules r = rules;
+
+	r.guessing = (struct guessing_limits){ .per_user = per_user,
+		.delay_base_ms = 1000, .delay_max_ms = 4000,
+		.window_ms = 900000 };
+	logins_set_rules(logins, &r);
+}
+
+static void
+failures_slow_the_pair_down(void **state)
+{
+	struct auth_question q = { .user = STR("alice"),
+		.password = STR("wrong") };
+	struct asker a;
+
+	(void)state;
+	limit_guesses(10);
+	ask_full(&a, &q, UINT64_MAX);
+	gets(&a, AUTH_FAILED, LOGIN_FROM_CHECK);
+	assert_string_equal(a.body, "failed 1000");
+	q.password = STR("another");
+	ask_full(&a, &q, UINT64_MAX);
+	gets(&a, AUTH_THROTTLED, LOGIN_FROM_NOWHERE);
+	assert_int_equal(a.scope, GUESSING_PAIR);
+	assert_string_equal(a.why, "too many failed logins");
+	assert_int_equal(fake.checks, 1);
+	/* Elsewhere nobody has failed. */
+	q.source.b[0] = 9;
+	ask_full(&a, &q, UINT64_MAX);
+	gets(&a, AUTH_OK, LOGIN_FROM_CHECK);
+	assert_int_equal(logins_unlock(logins, STR("alice"), NULL) > 0, true);
+	q = (struct auth_question){ .user = STR("alice"),
+		.password = STR("another") };
+	ask_full(&a, &q, UINT64_MAX);
+	gets(&a, AUTH_OK, LOGIN_FROM_CACHE);
+}
+
+static void
+what_is_remembered_is_never_slowed(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	limit_guesses(1);
+	ask(&a, "alice", "right");
+	gets(&a, AUTH_OK, LOGIN_FROM_CHECK);
+	for (unsigned i = 0; i < 5; i++) {
+		ask(&a, "alice", "wrong");
+		sem_wait(&a.done);
+		assert_int_not_equal(a.result, AUTH_OK);
+	}
+	ask(&a, "alice", "right");
+	gets(&a, AUTH_OK, LOGIN_FROM_CACHE);
+}
+
+/* A check that could not be made is nobody's failure. */
+static void
+busy_is_no_failure(void **state)
+{
+	struct asker held, dropped;
+
+	(void)state;
+	limit_guesses(10);
+	hold(&held);
+	ask(&dropped, "alice", "x");
+	clock_test_set(1000000000 + DEADLINE_MS * 1000, WALL);
+	release();
+	gets(&held, AUTH_OK, LOGIN_FROM_CHECK);
+	gets(&dropped, AUTH_BUSY, LOGIN_FROM_CHECK);
+	ask(&dropped, "alice", "right");
+	gets(&dropped, AUTH_OK, LOGIN_FROM_CHECK);
+}
+
+static void
+a_test_leaves_no_trace(void **state)
+{
+	const struct auth_question wrong = { .user = STR("alice"),
+		.password = STR("wrong") };
+	struct auth_question right = wrong;
+	struct asker a;
+
+	(void)state;
+	limit_guesses(1);
+	right.password = STR("right");
+	for (unsigned i = 0; i < 3; i++) {
+		a = (struct asker){ .base.done = on_done,
+			.base.deadline_ms = UINT64_MAX };
+		sem_init(&a.done, 0, 0);
+		logins_test(logins, i < 2 ? &wrong : &right, &a.base);
+		gets(&a, i < 2 ? AUTH_FAILED : AUTH_OK, LOGIN_FROM_CHECK);
+	}
+	assert_int_equal(logins_counts(logins).guessing.pairs, 0);
+	assert_int_equal(logins_counts(logins).cached, 0);
+	ask(&a, "alice", "right");
+	gets(&a, AUTH_OK, LOGIN_FROM_CHECK);
+}
+
 /* ---- the end ---- */
 
 static void *
 release_when_stopped(void *arg)
 {
-	while (logins_counts(logins).queued > 0)
+	while (workers_queued(threads) > 0)
 		sched_yield();
 	release();
 	return arg;
@@ -475,7 +699,7 @@ stop_answers_all(void **state)
 	ask(&queued, "b", "right");
 	assert_int_equal(pthread_create(&releaser, NULL, release_when_stopped,
 	    NULL), 0);
-	logins_stop(logins);
+	workers_stop(threads);
 	pthread_join(releaser, NULL);
 	gets(&held, AUTH_OK, LOGIN_FROM_CHECK);
 	gets(&queued, AUTH_BUSY, LOGIN_FROM_CHECK);
@@ -533,18 +757,18 @@ ask_many(void *arg)
 static void
 each_is_answered_once(void **state)
 {
-	pthread_t threads[ASKERS];
+	pthread_t askers[ASKERS];
 	void *failed;
 
 	(void)state;
 	for (uintptr_t i = 0; i < ASKERS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, ask_many,
+		assert_int_equal(pthread_create(&askers[i], NULL, ask_many,
 		    (void *)(i + 1)), 0);
 	for (size_t i = 0; i < ASKERS; i++) {
-		pthread_join(threads[i], &failed);
+		pthread_join(askers[i], &failed);
 		assert_null(failed);
 	}
-	assert_int_equal(logins_counts(logins).queued, 0);
+	assert_int_equal(workers_queued(threads), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -559,7 +783,7 @@ main(void)
 		TEST(source_counts_where_it_is_used),
 		TEST(remembered_for_a_while),
 		TEST(never_beyond_its_end),
-		TEST(forgotten_by_flush_and_new_times),
+		TEST(forgotten_by_flush_and_new_rules),
 		TEST(asked_once_at_a_time),
 		TEST(flush_parts_the_flights),
 		TEST(an_old_flight_is_not_remembered),
@@ -568,6 +792,13 @@ main(void)
 		TEST(nobody_waits_any_more),
 		TEST(the_most_patient_counts),
 		TEST(configured_deadline_holds),
+		TEST(groups_join_the_answer),
+		TEST(nobodys_groups_are_not_looked_up),
+		TEST(without_groups_nobody_gets_in),
+		TEST(failures_slow_the_pair_down),
+		TEST(what_is_remembered_is_never_slowed),
+		TEST(busy_is_no_failure),
+		TEST(a_test_leaves_no_trace),
 		TEST(stop_answers_all),
 		TEST(passwords_are_wiped),
 		TEST(each_is_answered_once),

@@ -56,6 +56,7 @@ static struct stage stage;
 static int
 set_up(void **state)
 {
+	const struct workers_options options = { "test", 1, 2 };
 	struct err err;
 
 	(void)state;
@@ -68,7 +69,7 @@ set_up(void **state)
 			.done = &stage.done };
 	stage.jobs[0].begun = &stage.begun;
 	stage.jobs[0].go = &stage.go;
-	assert_int_equal(workers_start(&stage.w, 1, 2, &err), 0);
+	assert_int_equal(workers_start(&stage.w, &options, &err), 0);
 	assert_true(workers_submit(stage.w, &stage.jobs[0].base));
 	sem_wait(&stage.begun);
 	return 0;

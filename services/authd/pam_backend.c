@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+#include "authd/pam_backend.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "authd/metrics.h"
+#include "authd/pam_process.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+struct pam_backend {
+	const struct authd_config *cfg;
+	struct roster *roster;
+	struct metrics *metrics;
+	_Atomic unsigned busy;
+	struct pam_process *processes[];	/* cfg->workers, by thread */
+};
+
+static const enum authd_pam_result results[PAM_VERDICTS] = {
+	[PAM_VERDICT_SUCCESS] = AUTHD_PAM_SUCCESS,
+	[PAM_VERDICT_FAILURE] = AUTHD_PAM_FAILURE,
+	[PAM_VERDICT_ERROR] = AUTHD_PAM_ERROR,
+};
+
+static void
+on_restart(void *arg, enum pam_process_cause cause)
+{
+	struct pam_backend *b = arg;
+
+	metrics_add(authd_cells(b->metrics),
+	    METRIC_authd_worker_restarts_total, cause, 1);
+}
+
+/* ---- one conversation ---- */
+
+static const char *
+service_of(const struct authd_config *cfg, enum auth_method method)
+{
+	return method == AUTH_PAM_USERNAME ? cfg->pam_username_service :
+	    cfg->pam_address_service;
+}
+
+static struct pam_question
+question_of(const struct pam_backend *b, const struct auth_question *q,
+    const char *rhost)
+{
+	const struct authd_config *cfg = b->cfg;
+	struct pam_question p = {
+		.kind = PAM_KIND_USERNAME, .verbose = cfg->pam_verbose,
+		.user = q->user, .password = q->password,
+		.service = str_from(service_of(cfg, q->method)),
+		.confdir = str_from(cfg->pam_confdir),
+		.rhost = str_from(rhost),
+	};
+
+	if (q->method == AUTH_PAM_ADDRESS) {
+		p.kind = PAM_KIND_ADDRESS;
+		p.user = str_from(cfg->pam_default_user);
+		p.ruser = str_from(cfg->pam_default_ruser);
+	}
+	return p;
+}
+
+static enum pam_verdict
+converse(struct pam_backend *b, const struct backend_turn *turn,
+    const struct auth_question *q, struct auth_answer *out)
+{
+	char rhost[ADDR_TEXT_SIZE];
+	struct pam_question p;
+	struct pam_reply reply;
+
+	addr_format(rhost, &q->source);
+	p = question_of(b, q, rhost);
+	if (pam_process_ask(b->processes[turn->thread], &p, turn->deadline_ms,
+	    &reply) != PAM_PROCESS_ANSWERED)
+		reply.verdict = PAM_VERDICT_ERROR;
+	auth_answer_why(out, "PAM: %.*s", (int)reply.detail.len,
+	    reply.detail.ptr);
+	return reply.verdict;
+}
+
+static enum pam_verdict
+converse_counted(struct pam_backend *b, const struct backend_turn *turn,
+    const struct auth_question *q, struct auth_answer *out)
+{
+	struct metrics_cells *cells = authd_cells(b->metrics);
+	unsigned method = q->method == AUTH_PAM_USERNAME ?
+	    AUTHD_PAM_USERNAME : AUTHD_PAM_ADDRESS;
+	uint64_t start_us = clock_mono_us();
+	enum pam_verdict verdict;
+
+	b->busy++;
+	verdict = converse(b, turn, q, out);
+	b->busy--;
+	metrics_add(cells, METRIC_pam_auth_total,
+	    method * AUTHD_PAM_RESULTS + results[verdict], 1);
+	metrics_observe(cells, METRIC_pam_auth_duration_seconds, method,
+	    (double)(clock_mono_us() - start_us) / 1e6);
+	return verdict;
+}
+
+/* ---- whom the users file knows ---- */
+
+static const struct user *
+known(const struct users_file *f, const struct auth_question *q)
+{
+	return q->method == AUTH_PAM_USERNAME ? users_file_find(f, q->user) :
+	    NULL;
+}
+
+static void
+join(struct pam_backend *b, const struct auth_question *q,
+    struct auth_answer *a)
+{
+	const struct roster_version *v = roster_pin(b->roster);
+	const struct user *u;
+
+	if (v == NULL) {
+		auth_answer_fini(a);
+		return;
+	}
+	u = known(v->file, q);
+	if (u != NULL && q->method == AUTH_PAM_ADDRESS)
+		a->user = xasprintf("%.*s", (int)u->name.len, u->name.ptr);
+	auth_join(u, &q->source, clock_wall_us(), a);
+	roster_unpin(b->roster, &v);
+}
+
+static void
+check(void *arg, const struct backend_turn *turn,
+    const struct auth_question *q, struct auth_answer *out)
+{
+	static const enum auth_result meanings[PAM_VERDICTS] = {
+		[PAM_VERDICT_SUCCESS] = AUTH_OK,
+		[PAM_VERDICT_FAILURE] = AUTH_FAILED,
+		[PAM_VERDICT_ERROR] = AUTH_BUSY,
+	};
+	struct pam_backend *b = arg;
+
+	*out = (struct auth_answer){ .result = AUTH_BUSY };
+	if (q->service.len > 0 && !str_eq(q->service,
+	    str_from(service_of(b->cfg, q->method)))) {
+		auth_answer_why(out, "not a PAM service of this authd");
+		return;
+	}
+	out->result = meanings[converse_counted(b, turn, q, out)];
+	if (out->result != AUTH_OK)
+		return;
+	out->source_bound = true;
+	join(b, q, out);
+}
+
+static bool
+uses_source(void *arg, struct str user)
+{
+	(void)arg;
+	(void)user;
+	return true;
+}
+
+struct backend
+pam_backend_username(struct pam_backend *b)
+{
+	return (struct backend){ .name = "pam.username", .arg = b,
+		.uses_source = uses_source, .check = check };
+}
+
+struct backend
+pam_backend_address(struct pam_backend *b)
+{
+	return (struct backend){ .name = "pam.address", .arg = b,
+		.uses_source = uses_source, .check = check };
+}
+
+/* ---- life ---- */
+
+struct pam_backend *
+pam_backend_new(const struct authd_config *cfg, struct roster *roster,
+    struct metrics *metrics)
+{
+	struct pam_backend *b = xcalloc(1, sizeof(*b) +
+	    cfg->workers * sizeof(b->processes[0]));
+	const struct pam_process_options o = {
+		.recycle_after = cfg->recycle_after,
+		.on_restart = on_restart, .arg = b,
+	};
+
+	b->cfg = cfg;
+	b->roster = roster;
+	b->metrics = metrics;
+	for (unsigned i = 0; i < cfg->workers; i++)
+		b->processes[i] = pam_process_new(&o);
+	return b;
+}
+
+void
+pam_backend_set_gauges(struct pam_backend *b, struct metrics_cells *cells)
+{
+	unsigned busy = b->busy;
+
+	metrics_gauge_set(cells, METRIC_authd_workers, AUTHD_WORKER_BUSY,
+	    busy);
+	metrics_gauge_set(cells, METRIC_authd_workers, AUTHD_WORKER_IDLE,
+	    b->cfg->workers - busy);
+}
+
+void
+pam_backend_interrupt(struct pam_backend *b)
+{
+	for (unsigned i = 0; i < b->cfg->workers; i++)
+		pam_process_interrupt(b->processes[i]);
+}
+
+void
+pam_backend_free(struct pam_backend **bp)
+{
+	struct pam_backend *b = *bp;
+
+	*bp = NULL;
+	if (b == NULL)
+		return;
+	for (unsigned i = 0; i < b->cfg->workers; i++)
+		pam_process_free(&b->processes[i]);
+	free(b);
+}
+
+/* ---- the service's file ---- */
+
+static bool
+has_file(const char *dir, const char *service)
+{
+	char *path = xasprintf("%s/%s", dir, service);
+	bool found = access(path, R_OK) == 0;
+
+	free(path);
+	return found;
+}
+
+int
+pam_backend_verify(const struct authd_config *cfg, enum auth_method method,
+    struct err *err)
+{
+	const char *service = service_of(cfg, method);
+
+	if (!pam_service_ok(str_from(service)))
+		return err_set(err, "\"%s\" cannot be the name of a PAM "
+		    "service", service);
+	if (*cfg->pam_confdir != '\0')
+		return has_file(cfg->pam_confdir, service) ? 0 :
+		    err_set(err, "PAM service \"%s\" of %s has no file in %s",
+			service, auth_method_names[method], cfg->pam_confdir);
+	if (has_file("/etc/pam.d", service) ||
+	    has_file("/usr/lib/pam.d", service))
+		return 0;
+	return err_set(err, "PAM service \"%s\" of %s has no file in "
+	    "/etc/pam.d; deploy/pam has samples", service,
+	    auth_method_names[method]);
+}
