@@ -225,10 +225,14 @@ give_places(struct proxy *p, uint32_t n)
 }
 
 enum close_reason
-admit_knock(struct worker *w, const struct endpoint *peer)
+admit_knock(const struct listener *l, const struct endpoint *peer)
 {
+	struct worker *w = l->worker;
 	uint32_t per_minute = w->cfg->limits_new_per_minute_source;
 
+	/* First, so that it counts nowhere else. */
+	if (!terms_admit(&l->cfg->sources, &peer->addr))
+		return CLOSE_source_refused;
 	if (per_minute > 0) {
 		struct addr source = source_of(&peer->addr);
 
@@ -246,6 +250,7 @@ admit_refuse(struct listener *l, const struct endpoint *peer,
 	struct worker *w = l->worker;
 	unsigned result = why == CLOSE_limit_global ? ACCEPT_LIMIT_GLOBAL
 	    : why == CLOSE_limit_rate		    ? ACCEPT_LIMIT_RATE
+	    : why == CLOSE_source_refused	    ? ACCEPT_SOURCE
 						    : ACCEPT_NO_MEMORY;
 
 	if (had_place)
@@ -364,7 +369,8 @@ admit_may_record(struct worker *w, enum close_reason reason)
 	uint64_t share = RECORDS_PER_SECOND / w->proxy->n_workers;
 	struct shaper_rate rate = shaper_per_second(share > 0 ? share : 1, 0);
 
-	if (!is_limit(reason) && reason != CLOSE_out_of_resources)
+	if (!is_limit(reason) && reason != CLOSE_out_of_resources &&
+	    reason != CLOSE_source_refused)
 		return true;
 	if (shaper_take(&w->refusals, &rate, clock_mono_us(), 1))
 		return true;

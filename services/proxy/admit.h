@@ -2,11 +2,12 @@
 /*
  * admit: who may come in, and how much each may have; the limits of [proxy].
  *
- * At accept: connections in all, and new ones of a source a minute. Until the
- * request: connections that have not asked, in all and of a source; beyond that
- * the oldest is put out. At the request, before a name is looked up or anybody
- * asked: new sessions of a user a minute, and sessions of a source and a user;
- * once the policy allows it, sessions to a destination. A source is an IPv4 address or an IPv6 /64.
+ * At accept: where the listener's clients may come from, connections in all,
+ * and new ones of a source a minute. Until the request: connections that have
+ * not asked, in all and of a source; beyond that the oldest is put out. At the
+ * request, before a name is looked up or anybody asked: new sessions of a user a
+ * minute, and sessions of a source and a user; once the policy allows it,
+ * sessions to a destination. A source is an IPv4 address or an IPv6 /64.
  *
  * One struct admit a process, shared by its workers; what a connection took it
  * holds itself, so that limits may change while it runs.
@@ -44,8 +45,8 @@ void admit_open(struct worker *w);
 
 /* CLOSE_NONE: may come in, and has its place among connections; it is given
  * back by conn_close, or by admit_refuse. */
-enum close_reason admit_knock(struct worker *w, const struct endpoint *peer)
-    MUST_CHECK;
+enum close_reason admit_knock(const struct listener *l,
+    const struct endpoint *peer) MUST_CHECK;
 /* Counts who was not let in, and records it as far as the rate of such records
  * allows. `had_place`: after a admit_knock that said yes. */
 void admit_refuse(struct listener *l, const struct endpoint *peer,
@@ -67,8 +68,9 @@ void admit_refused(struct conn *c);
 /* The connection ends. Gives back its places and what it holds. */
 void admit_left(struct conn *c);
 
-/* May a refusal with this reason be recorded? Those of limits come as fast as
- * an attacker likes: 100 a second of the process are, the rest is counted. */
+/* May a refusal with this reason be recorded? Those of limits and of sources
+ * come as fast as an attacker likes: 100 a second of the process are, the rest
+ * is counted. */
 bool admit_may_record(struct worker *w, enum close_reason reason) MUST_CHECK;
 
 #endif

@@ -256,7 +256,7 @@ void
 conn_accept(struct listener *l, int fd, const struct endpoint *peer)
 {
 	struct worker *w = l->worker;
-	enum close_reason why = admit_knock(w, peer);
+	enum close_reason why = admit_knock(l, peer);
 	bool has_place = why == CLOSE_NONE;
 	struct conn *c = has_place ? conn_new(w) : NULL;
 

@@ -5,6 +5,7 @@
 #include "proxy/conn_impl.h"
 
 #include "base/clock.h"
+#include "proxy/listener.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/worker.h"
 
@@ -33,6 +34,7 @@ conn_permit(const struct conn *c, const struct decision *d, struct permit *p)
 	const struct handshake *h = c->h;
 
 	p->n = d->n_permitted;
+	p->masked = h->listener->cfg->mask_bound_address;
 	p->port = h->dest.port;
 	for (unsigned i = 0; i < d->n_permitted; i++) {
 		p->addrs[i] = h->resolved[d->permitted[i]];

@@ -5,8 +5,8 @@
  */
 #include "proxy/conn_impl.h"
 
+#include "proxy/listener.h"
 #include "proxy/proxy_metrics.h"
-#include "proxy/worker.h"
 
 const struct carrier *const conn_carriers[] = {
 	[CARRIER_NONE] = NULL,
@@ -37,7 +37,7 @@ conn_greeting_input(struct conn *c)
 		return conn_more(c);
 	carrier = carrier_of(c->h->in[0]);
 	if (conn_carriers[carrier] == NULL ||
-	    (c->w->proxy->carriers & 1u << carrier) == 0) {
+	    (c->h->listener->terms.carriers & 1u << carrier) == 0) {
 		conn_oddity(c, ODDITY_VERSION);
 		return conn_hang_up(c, CLOSE_invalid_request);
 	}

@@ -84,10 +84,10 @@ bad(struct conn *c, const struct http_found *found)
 static enum conn_state
 whole(struct conn *c)
 {
-	uint8_t login = c->h->http.login;
+	uint8_t login = conn_login_is_possible(c) ? c->h->http.login
+						  : HTTP_LOGIN_NONE;
 
-	if (!conn_login_is_possible(c) ||
-	    (login == HTTP_LOGIN_NONE && conn_login_is_optional(c))) {
+	if (login == HTTP_LOGIN_NONE && conn_login_is_optional(c)) {
 		conn_login_nobody(c);
 		return conn_requested(c);
 	}

@@ -65,7 +65,7 @@ conn_handler_fn conn_socks5_greeting, conn_socks5_login;
 
 /* ---- conn_login.c ---- */
 
-/* Nobody has to log in: who comes is proxy.anonymous_user. */
+/* Nobody has to log in: who comes is the listener's anonymous_user. */
 void conn_login_nobody(struct conn *c);
 /* May a client come without a login? With a name and a password? */
 bool conn_login_is_optional(const struct conn *c);

@@ -14,24 +14,16 @@
 
 static enum conn_state ask(struct conn *c, bool own_source);
 
-static bool
-is_listed(const struct conn *c, enum socks5_method method)
-{
-	const struct proxy *p = c->w->proxy;
-
-	return memchr(p->methods, (int)method, p->n_methods) != NULL;
-}
-
 bool
 conn_login_is_optional(const struct conn *c)
 {
-	return is_listed(c, SOCKS5_METHOD_NONE);
+	return c->h->listener->terms.login_optional;
 }
 
 bool
 conn_login_is_possible(const struct conn *c)
 {
-	return is_listed(c, SOCKS5_METHOD_USERPASS);
+	return c->h->listener->terms.login != AUTH_NONE;
 }
 
 void
@@ -39,7 +31,7 @@ conn_login_nobody(struct conn *c)
 {
 	const struct identity nobody = {
 		.method = AUTH_NONE,
-		.user = str_from(c->w->cfg->anonymous_user),
+		.user = str_from(c->h->listener->cfg->anonymous_user),
 	};
 
 	c->identity = identity_new(&nobody);
@@ -51,7 +43,7 @@ conn_login_offer(struct conn *c, struct str user, struct str password)
 	struct handshake *h = c->h;
 
 	ASSERT(user.len <= UINT8_MAX && password.len <= UINT8_MAX);
-	h->auth_method = AUTH_USERPASS;
+	h->auth_method = (uint8_t)h->listener->terms.login;
 	h->offered_len = (uint8_t)user.len;
 	memcpy(h->offered, user.ptr, user.len);
 	h->password_len = (uint8_t)password.len;
@@ -151,7 +143,7 @@ ask(struct conn *c, bool own_source)
 		.password = { h->password, h->password_len },
 		.source = c->source.addr,
 		.own_source = own_source,
-		.listener = c->h->listener->name,
+		.listener = c->h->listener->cfg->name,
 	};
 	const struct login_answer *answer = NULL;
 

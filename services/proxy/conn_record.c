@@ -73,7 +73,7 @@ fill(struct record_session *s, const struct conn *c, const struct decision *d)
 	s->id = c->id;
 	s->started_ms = id_ms(&c->id);
 	s->source = c->source;
-	s->listener = str_from(c->h->listener->name);
+	s->listener = str_from(c->h->listener->cfg->name);
 	s->carrier = c->carrier;
 	fill_user(s, c);
 	s->claimed_user = (struct str){ c->h->claimed, c->h->claimed_len };
@@ -282,7 +282,7 @@ conn_record_refused(const struct listener *l, const struct endpoint *peer,
 	struct worker *w = l->worker;
 	struct record_session s = {
 		.source = *peer,
-		.listener = str_from(l->name),
+		.listener = str_from(l->cfg->name),
 		.status = close_reason_status(reason),
 		.close_reason = str_from(close_reason_name(reason)),
 		.reply_code = RECORD_NO_REPLY,

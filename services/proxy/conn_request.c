@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "proxy/gate.h"
+#include "proxy/listener.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/worker.h"
 
@@ -82,7 +83,7 @@ conn_requested(struct conn *c)
 
 	admit_asked(c);
 	if (commands[h->command] == NULL ||
-	    (c->w->proxy->commands & 1u << h->command) == 0)
+	    (h->listener->terms.commands & 1u << h->command) == 0)
 		return conn_refuse(c, CLOSE_command_disabled, NULL, NULL);
 	/* Limits are told where they belong: 02, not a login that fails. */
 	why = admit_request(c);

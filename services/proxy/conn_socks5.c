@@ -4,15 +4,15 @@
  */
 #include "proxy/conn_impl.h"
 
+#include "proxy/listener.h"
 #include "proxy/proxy_metrics.h"
-#include "proxy/worker.h"
 
 /* ---- methods ---- */
 
 enum conn_state
 conn_socks5_greeting(struct conn *c)
 {
-	const struct proxy *p = c->w->proxy;
+	const struct terms *t = &c->h->listener->terms;
 	struct socks5_greeting greeting;
 	enum socks5_method method;
 	uint8_t out[2];
@@ -27,7 +27,7 @@ conn_socks5_greeting(struct conn *c)
 	case PARSE_DONE:
 		break;
 	}
-	method = socks5_choose(&greeting, p->methods, p->n_methods);
+	method = socks5_choose(&greeting, t->methods, t->n_methods);
 	conn_consume(c, used);
 	if (method == SOCKS5_METHOD_NO_ACCEPTABLE)
 		conn_record_end(c, CLOSE_no_method, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "proxy/listener.h"
 #include "proxy/proxy_metrics.h"
 #include "proxy/reply.h"
 #include "proxy/worker.h"
@@ -83,7 +84,7 @@ conn_refuse(struct conn *c, enum close_reason reason, const struct decision *d,
 bool
 conn_reply(struct conn *c, const struct endpoint *bound)
 {
-	return conn_tell(c, c->w->cfg->mask_bound_address ? NULL : bound);
+	return conn_tell(c, c->h->listener->cfg->mask_bound_address ? NULL : bound);
 }
 
 bool

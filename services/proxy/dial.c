@@ -221,7 +221,7 @@ try_won(struct try *t, const struct endpoint *local)
 	event_del(&t->event);
 	t->fd = -1;
 	dial_finish(t->dial, DIAL_OK, fd, t->to,
-	    t->dial->cfg->mask_bound_address ? NULL : local);
+	    t->dial->permit.masked ? NULL : local);
 }
 
 /*
@@ -238,7 +238,7 @@ on_try(evutil_socket_t fd, short what, void *arg)
 	enum dial_result result;
 	int error = try_error(t, what);
 
-	if (error == 0 && (own || !d->cfg->mask_bound_address) &&
+	if (error == 0 && (own || !d->permit.masked) &&
 	    !sock_local(fd, &local))
 		error = errno;
 	if (error == 0 && own && endpoint_eq(&local, &t->to))

@@ -26,6 +26,7 @@ struct permit {
 	bool internal_ok[DIAL_ADDRS_MAX];
 	uint8_t n;
 	uint16_t port;
+	bool masked;		/* the client is not told where it leaves */
 };
 
 /* Own addresses and listeners, immutable while workers run. */

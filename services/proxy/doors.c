@@ -16,10 +16,10 @@
 
 #define BACKLOG 4096
 
-/* Sockets as they come: the worker, and the descriptor. */
+/* Sockets as they come: worker, listener, and descriptor. */
 struct found {
 	struct door {
-		unsigned worker;
+		unsigned worker, listener;
 		int fd;
 	} *v;
 	size_t n;
@@ -27,21 +27,21 @@ struct found {
 };
 
 static void
-add(struct found *f, unsigned worker, int fd)
+add(struct found *f, unsigned worker, unsigned listener, int fd)
 {
-	f->v[f->n++] = (struct door){ worker, fd };
+	f->v[f->n++] = (struct door){ worker, listener, fd };
 }
 
 /* How many of that address the predecessor had. */
 static unsigned
-inherit(struct found *f, const struct endpoint *at, unsigned n_workers,
-    struct takeover *t)
+inherit(struct found *f, const struct endpoint *at, unsigned listener,
+    unsigned n_workers, struct takeover *t)
 {
 	unsigned n = 0;
 	int fd;
 
 	while (t != NULL && (fd = takeover_take(t, at)) >= 0)
-		add(f, n++ % n_workers, fd);
+		add(f, n++ % n_workers, listener, fd);
 	f->inherited += n;
 	return n;
 }
@@ -67,37 +67,46 @@ bind_new(const struct endpoint *at, const struct proxy_config *cfg, bool joins,
 	return -1;
 }
 
+/* What they are opened for. */
+struct opening {
+	const struct settings *settings;
+	unsigned n_workers;
+	struct takeover *takeover;	/* or NULL */
+};
+
 static int
-open_address(struct found *f, const struct endpoint *at,
-    const struct proxy_config *cfg, unsigned n_workers, struct takeover *t,
-    struct err *err)
+open_address(struct found *f, const struct endpoint *at, unsigned listener,
+    const struct opening *o, struct err *err)
 {
-	unsigned inherited = inherit(f, at, n_workers, t);
+	unsigned inherited =
+	    inherit(f, at, listener, o->n_workers, o->takeover);
 
 	if (inherited == 0 && sock_probe(at, err) != 0)
 		return -1;
-	for (unsigned i = inherited; i < n_workers; i++) {
-		int fd = bind_new(at, cfg, inherited > 0, err);
+	for (unsigned i = inherited; i < o->n_workers; i++) {
+		int fd = bind_new(at, &o->settings->proxy, inherited > 0, err);
 
 		if (fd < 0)
 			return -1;
-		add(f, i, fd);
+		add(f, i, listener, fd);
 	}
 	return 0;
 }
 
 static int
-open_all(struct found *f, const struct proxy_config *cfg, unsigned n_workers,
-    struct takeover *t, struct err *err)
+open_all(struct found *f, const struct opening *o, struct err *err)
 {
+	const struct listener_list *all = &o->settings->listeners;
 	struct endpoint at;
 	char text[ENDPOINT_TEXT_SIZE];
 
-	for (size_t i = 0; i < cfg->listen.n; i++)
-		if (open_address(f, &cfg->listen.v[i], cfg, n_workers, t,
-		    err) != 0)
-			return err_prefix(err, "proxy.listen");
-	if (t == NULL || f->inherited > 0 || !takeover_untaken(t, &at))
+	for (unsigned l = 0; l < all->n; l++)
+		for (size_t i = 0; i < all->v[l].listen.n; i++)
+			if (open_address(f, &all->v[l].listen.v[i], l, o,
+			    err) != 0)
+				return err_prefix(err, "proxy.listen");
+	if (o->takeover == NULL || f->inherited > 0 ||
+	    !takeover_untaken(o->takeover, &at))
 		return 0;
 	endpoint_format(text, &at);
 	return err_set(err, "the proxy that runs serves none of the addresses "
@@ -109,24 +118,30 @@ static void
 arrange(struct doors *d, const struct found *f, unsigned n_workers)
 {
 	d->fds = xcalloc(f->n, sizeof(*d->fds));
+	d->listeners = xcalloc(f->n, sizeof(*d->listeners));
 	d->first = xcalloc(n_workers + 1, sizeof(*d->first));
 	d->n_workers = n_workers;
 	for (unsigned w = 0; w < n_workers; w++) {
 		d->first[w] = d->n;
-		for (size_t i = 0; i < f->n; i++)
-			if (f->v[i].worker == w)
-				d->fds[d->n++] = f->v[i].fd;
+		for (size_t i = 0; i < f->n; i++) {
+			if (f->v[i].worker != w)
+				continue;
+			d->listeners[d->n] = f->v[i].listener;
+			d->fds[d->n++] = f->v[i].fd;
+		}
 	}
 	d->first[n_workers] = d->n;
 }
 
 int
-doors_open(struct doors *d, const struct proxy_config *cfg,
-    unsigned n_workers, struct takeover *t, struct err *err)
+doors_open(struct doors *d, const struct settings *s, unsigned n_workers,
+    struct takeover *t, struct err *err)
 {
-	size_t most = takeover_count(t) + cfg->listen.n * n_workers;
+	const struct opening o = { s, n_workers, t };
+	size_t most =
+	    takeover_count(t) + (size_t)CONFIG_LISTEN_MAX * n_workers;
 	struct found f = { .v = xcalloc(most, sizeof(*f.v)) };
-	int rc = open_all(&f, cfg, n_workers, t, err);
+	int rc = open_all(&f, &o, err);
 
 	*d = (struct doors){ 0 };
 	if (rc == 0)
@@ -141,16 +156,22 @@ doors_open(struct doors *d, const struct proxy_config *cfg,
 static void
 drop(struct doors *d, size_t i)
 {
+	size_t after = --d->n - i;
+
 	close(d->fds[i]);
-	memmove(&d->fds[i], &d->fds[i + 1], (--d->n - i) * sizeof(*d->fds));
+	memmove(&d->fds[i], &d->fds[i + 1], after * sizeof(*d->fds));
+	memmove(&d->listeners[i], &d->listeners[i + 1],
+	    after * sizeof(*d->listeners));
 	for (unsigned w = 0; w <= d->n_workers; w++)
 		if (d->first[w] > i)
 			d->first[w]--;
 }
 
 void
-doors_listen(struct doors *d, const struct proxy_config *cfg)
+doors_listen(struct doors *d, const struct settings *s)
 {
+	const struct proxy_config *cfg = &s->proxy;
+
 	for (size_t i = d->n; i-- > 0;) {
 		listener_set_options(d->fds[i], cfg->timeouts_keepalive,
 		    cfg->timeouts_user_timeout);
@@ -168,6 +189,7 @@ doors_close(struct doors *d)
 	for (size_t i = 0; i < d->n && !d->given; i++)
 		close(d->fds[i]);
 	free(d->fds);
+	free(d->listeners);
 	free(d->first);
 	*d = (struct doors){ 0 };
 }

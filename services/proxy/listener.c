@@ -69,7 +69,7 @@ listener_pause(struct listener *l, int error)
 	event_del(&l->readable);
 	evtimer_add(&l->resume, &pause_time);
 	metrics_add(w->cells, METRIC_proxy_accept_pauses_total, 0, 1);
-	log_warn(NULL, "accept_paused", log_str("listener", l->name),
+	log_warn(NULL, "accept_paused", log_str("listener", l->cfg->name),
 	    log_str("error", strerrordesc_np(error)));
 }
 
@@ -126,16 +126,27 @@ on_connection(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-listener_start(struct listener *l, struct worker *w, int fd)
+listener_start(struct listener *l, struct worker *w, int fd,
+    const struct listener_list *all, unsigned index)
 {
+	ASSERT(index < all->n);
 	l->worker = w;
 	l->fd = fd;
-	if (sock_local(fd, &l->at))
-		endpoint_format(l->name, &l->at);
+	l->index = index;
+	l->cfg = &all->v[index];
+	terms_read(&l->terms, l->cfg);
+	ASSERT(sock_local(fd, &l->at));
 	event_assign(&l->readable, w->base, fd, EV_READ | EV_PERSIST,
 	    on_connection, l);
 	evtimer_assign(&l->resume, w->base, on_resume, l);
 	event_add(&l->readable, NULL);
+}
+
+void
+listener_reload(struct listener *l, const struct listener_list *all)
+{
+	ASSERT(l->index < all->n);
+	l->cfg = &all->v[l->index];
 }
 
 /* libevent stops watching before it waits the next time, and not by closing:

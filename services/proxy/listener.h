@@ -14,6 +14,7 @@
 #include <event2/event_struct.h>
 
 #include "net/addr.h"
+#include "proxy/terms.h"
 
 struct worker;
 
@@ -24,14 +25,21 @@ struct listener {
 	struct event readable, resume;
 	struct endpoint at;
 	bool paused;			/* until `resume` */
-	char name[ENDPOINT_TEXT_SIZE];	/* "127.0.0.1:1080", for records */
+	unsigned index;			/* among settings.listeners */
+	const struct listener_config *cfg;	/* as reloaded last */
+	struct terms terms;		/* cfg's, as of the start */
 };
 
 /* Sets the options that accepted sockets inherit; a time of 0 switches off
  * what it is for. */
 void listener_set_options(int fd, uint64_t keepalive_ms,
     uint64_t user_timeout_ms);
-void listener_start(struct listener *l, struct worker *w, int fd);
+/* Accepts at `fd` as number `index` of the listeners says. */
+void listener_start(struct listener *l, struct worker *w, int fd,
+    const struct listener_list *all, unsigned index);
+/* Goes by these from now on: the same listeners, only what may be reloaded
+ * differs. They must outlive it. */
+void listener_reload(struct listener *l, const struct listener_list *all);
 /* Takes nobody from now on, but for those who wait at this moment if asked to
  * `take_queued`; closes the socket in the next turn. */
 void listener_leave(struct listener *l, bool take_queued);

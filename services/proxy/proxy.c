@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "config/config.h"
 #include "msg/rpc_client.h"
 #include "msg/topic.h"
 #include "net/sock.h"
@@ -82,55 +81,6 @@ connections_allowed(const struct proxy_config *cfg, unsigned n_workers,
 }
 
 static void
-read_methods(struct proxy *p)
-{
-	const struct string_list *names = &p->settings->proxy.socks_methods;
-
-	for (size_t i = 0; i < names->n && i < ARRAY_LEN(p->methods); i++)
-		p->methods[p->n_methods++] =
-		    strcmp(names->v[i], "none") == 0 ? SOCKS5_METHOD_NONE :
-						       SOCKS5_METHOD_USERPASS;
-}
-
-static bool
-lists(const struct string_list *list, const char *word)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (strcmp(list->v[i], word) == 0)
-			return true;
-	return false;
-}
-
-static void
-read_carriers(struct proxy *p)
-{
-	static const unsigned bits[] = {
-		[CONFIG_CARRIER_SOCKS5] = 1u << CARRIER_SOCKS5,
-		[CONFIG_CARRIER_SOCKS4] =
-		    1u << CARRIER_SOCKS4 | 1u << CARRIER_SOCKS4A,
-		[CONFIG_CARRIER_HTTP] = 1u << CARRIER_HTTP,
-	};
-
-	for (unsigned i = 0; i < ARRAY_LEN(bits); i++)
-		if (lists(&p->settings->proxy.carriers, config_carriers[i]))
-			p->carriers |= bits[i];
-}
-
-static void
-read_commands(struct proxy *p)
-{
-	static const enum record_command commands[] = {
-		[CONFIG_COMMAND_CONNECT] = COMMAND_CONNECT,
-		[CONFIG_COMMAND_BIND] = COMMAND_BIND,
-		[CONFIG_COMMAND_UDP] = COMMAND_UDP,
-	};
-
-	for (unsigned i = 0; i < ARRAY_LEN(commands); i++)
-		if (lists(&p->settings->proxy.commands, config_commands[i]))
-			p->commands |= 1u << commands[i];
-}
-
-static void
 read_instance(struct proxy *p)
 {
 	const char *name = p->settings->proxy.instance;
@@ -145,6 +95,21 @@ read_instance(struct proxy *p)
 		memcpy(p->instance, "proxy", sizeof("proxy"));
 }
 
+/* Where clients are accepted. */
+static size_t
+addresses(const struct settings *s, struct endpoint out[CONFIG_LISTEN_MAX])
+{
+	const struct listener_list *all = &s->listeners;
+	size_t n = 0;
+
+	for (size_t l = 0; l < all->n; l++)
+		for (size_t i = 0; i < all->v[l].listen.n; i++) {
+			ASSERT(n < CONFIG_LISTEN_MAX);
+			out[n++] = all->v[l].listen.v[i];
+		}
+	return n;
+}
+
 /* Every listener of the suite that the configuration names. */
 static void
 read_fence(struct proxy *p)
@@ -155,7 +120,9 @@ read_fence(struct proxy *p)
 		s->acld.admin_listen, s->sessiond.admin_listen,
 		s->apid.admin_listen,
 	};
-	size_t n = ARRAY_LEN(admin) + s->proxy.listen.n + s->apid.listen.n;
+	struct endpoint clients[CONFIG_LISTEN_MAX];
+	size_t n_clients = addresses(s, clients);
+	size_t n = ARRAY_LEN(admin) + n_clients + s->apid.listen.n;
 	struct dial_fence *f = &p->fence;
 	struct endpoint *at = xcalloc(n, sizeof(*at));
 
@@ -164,8 +131,7 @@ read_fence(struct proxy *p)
 	f->listeners = at;
 	f->n_listeners = n;
 	at = mempcpy(at, admin, sizeof(admin));
-	at = mempcpy(at, s->proxy.listen.v,
-	    s->proxy.listen.n * sizeof(*at));
+	at = mempcpy(at, clients, n_clients * sizeof(*at));
 	memcpy(at, s->apid.listen.v, s->apid.listen.n * sizeof(*at));
 }
 
@@ -203,14 +169,11 @@ proxy_bind(struct proxy *p, struct err *err)
 	const struct proxy_config *cfg = &p->settings->proxy;
 
 	p->n_workers = cfg->workers != 0 ? cfg->workers : count_cores();
-	read_methods(p);
-	read_carriers(p);
-	read_commands(p);
 	read_instance(p);
 	p->max_connections = connections_allowed(cfg, p->n_workers, err);
 	if (p->max_connections == 0)
 		return -1;
-	return doors_open(&p->doors, cfg, p->n_workers, p->takeover, err);
+	return doors_open(&p->doors, p->settings, p->n_workers, p->takeover, err);
 }
 
 /* ---- the bus ---- */
@@ -339,7 +302,7 @@ missing(struct proxy *p)
 static int
 succeed(struct proxy *p, struct err *err)
 {
-	const struct endpoint_list *listen = &p->settings->proxy.listen;
+	struct endpoint kept[CONFIG_LISTEN_MAX];
 	uint64_t until_ms = clock_mono_ms() + BUS_MS;
 	const char *who;
 
@@ -348,7 +311,8 @@ succeed(struct proxy *p, struct err *err)
 	if (who != NULL)
 		return err_set(err, "not taken over: %s was not reached in "
 		    "%d s; the proxy that runs goes on", who, BUS_MS / 1000);
-	return takeover_begin(p->takeover, listen->v, listen->n, err);
+	return takeover_begin(p->takeover, kept, addresses(p->settings, kept),
+	    err);
 }
 
 static void
@@ -356,10 +320,10 @@ let_clients_in(struct proxy *p)
 {
 	struct doors *d = &p->doors;
 
-	doors_listen(d, &p->settings->proxy);
+	doors_listen(d, p->settings);
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_accept(p->workers[i], &d->fds[d->first[i]],
-		    d->first[i + 1] - d->first[i]);
+		    &d->listeners[d->first[i]], d->first[i + 1] - d->first[i]);
 	d->given = true;
 }
 
@@ -415,7 +379,7 @@ void
 proxy_reload(struct proxy *p, const struct settings *next)
 {
 	for (unsigned i = 0; i < p->n_workers; i++)
-		worker_reload(p->workers[i], &next->proxy);
+		worker_reload(p->workers[i], next);
 }
 
 void

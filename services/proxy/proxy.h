@@ -15,8 +15,6 @@
 #include "proxy/doors.h"
 #include "proxy/policy_view.h"
 
-#define PROXY_LISTEN_MAX 16	/* addresses of proxy.listen */
-
 struct handover;
 struct service_context;
 struct rpc_client;
@@ -29,10 +27,6 @@ struct proxy {
 	struct service_context *service;
 	const struct settings *settings;	/* as of the start */
 	char instance[65];
-	uint8_t methods[4];		/* SOCKS5 methods, best first */
-	unsigned n_methods;
-	unsigned carriers;		/* 1u << enum record_carrier, or-ed */
-	unsigned commands;		/* 1u << enum record_command, or-ed */
 
 	struct rpc_client *auth, *decide;
 	struct topic_sub *policy;
@@ -47,7 +41,7 @@ struct proxy {
 	struct takeover *takeover;	/* while we take over, or NULL */
 	struct handover *handover;	/* for who takes over from us */
 	/* Addresses a successor serves; before the drain only. */
-	struct endpoint kept[PROXY_LISTEN_MAX];
+	struct endpoint kept[CONFIG_LISTEN_MAX];
 	size_t n_kept;
 
 	uint32_t max_connections;

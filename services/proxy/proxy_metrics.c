@@ -15,7 +15,7 @@
 	}
 
 LABEL(connection_results, "result", "accepted", "limit_global", "limit_rate",
-    "no_memory");
+    "no_memory", "source");
 LABEL(put_out_limits, "limit", "pre_login", "pre_login_per_source");
 LABEL(oddities, "what", "version", "login", "request", "rsv");
 LABEL(directions, "direction", "sent", "received");

@@ -24,7 +24,7 @@
 
 #define TAKEOVER_VERSION 1
 #define TAKEOVER_FDS_MAX 64	/* of a message */
-#define TAKEOVER_KEPT_MAX 16	/* as many as proxy.listen takes */
+#define TAKEOVER_KEPT_MAX 16	/* as many as a proxy serves */
 #define TAKEOVER_MESSAGE_MAX 640
 
 enum takeover_kind {

@@ -203,24 +203,34 @@ struct order_letter {
 	struct letter letter;
 	struct worker *worker;
 	enum order order;
-	const struct proxy_config *cfg;
+	const struct settings *settings;
 	size_t n;
-	int fds[];		/* n listening sockets */
+	struct {
+		int fd;			/* listens */
+		unsigned listener;	/* whose it is */
+	} doors[];
 };
 
 static void
-obey_accept(struct worker *w, const int *fds, size_t n)
+obey_accept(struct worker *w, const struct order_letter *o)
 {
-	w->listeners = xcalloc(n, sizeof(*w->listeners));
-	w->n_listeners = (unsigned)n;
-	for (size_t i = 0; i < n; i++)
-		listener_start(&w->listeners[i], w, fds[i]);
+	const struct listener_list *all = &w->proxy->settings->listeners;
+
+	w->listeners = xcalloc(o->n, sizeof(*w->listeners));
+	w->n_listeners = (unsigned)o->n;
+	for (size_t i = 0; i < o->n; i++)
+		listener_start(&w->listeners[i], w, o->doors[i].fd, all,
+		    o->doors[i].listener);
 }
 
 static void
-obey_reload(struct worker *w, const struct proxy_config *cfg)
+obey_reload(struct worker *w, const struct settings *s)
 {
+	const struct proxy_config *cfg = &s->proxy;
+
 	w->cfg = cfg;
+	for (unsigned i = 0; i < w->n_listeners; i++)
+		listener_reload(&w->listeners[i], &s->listeners);
 	set_handshake_time(w);
 	gate_reload(w->gate, cfg);
 	resolver_reload(w->resolver, cfg);
@@ -264,10 +274,10 @@ obey(struct letter *l)
 
 	switch (o->order) {
 	case ORDER_ACCEPT:
-		obey_accept(w, o->fds, o->n);
+		obey_accept(w, o);
 		break;
 	case ORDER_RELOAD:
-		obey_reload(w, o->cfg);
+		obey_reload(w, o->settings);
 		break;
 	case ORDER_STOP:
 		for (unsigned i = 0; i < w->n_listeners; i++)
@@ -282,38 +292,45 @@ obey(struct letter *l)
 	free(o);
 }
 
-static void
-post(struct worker *w, enum order order, const struct proxy_config *cfg,
-    const int *fds, size_t n)
+static struct order_letter *
+order_new(struct worker *w, enum order order, size_t n)
 {
-	struct order_letter *o = xcalloc(1, sizeof(*o) + n * sizeof(*fds));
+	struct order_letter *o =
+	    xcalloc(1, sizeof(*o) + n * sizeof(o->doors[0]));
 
 	o->letter.deliver = obey;
 	o->worker = w;
 	o->order = order;
-	o->cfg = cfg;
 	o->n = n;
-	if (n > 0)
-		memcpy(o->fds, fds, n * sizeof(*fds));
+	return o;
+}
+
+void
+worker_accept(struct worker *w, const int *fds, const unsigned *listeners,
+    size_t n)
+{
+	struct order_letter *o = order_new(w, ORDER_ACCEPT, n);
+
+	for (size_t i = 0; i < n; i++) {
+		o->doors[i].fd = fds[i];
+		o->doors[i].listener = listeners[i];
+	}
 	mailbox_post(w->mailbox, &o->letter);
 }
 
 void
-worker_accept(struct worker *w, const int *fds, size_t n)
+worker_reload(struct worker *w, const struct settings *s)
 {
-	post(w, ORDER_ACCEPT, NULL, fds, n);
-}
+	struct order_letter *o = order_new(w, ORDER_RELOAD, 0);
 
-void
-worker_reload(struct worker *w, const struct proxy_config *cfg)
-{
-	post(w, ORDER_RELOAD, cfg, NULL, 0);
+	o->settings = s;
+	mailbox_post(w->mailbox, &o->letter);
 }
 
 void
 worker_drain(struct worker *w)
 {
-	post(w, ORDER_DRAIN, NULL, NULL, 0);
+	mailbox_post(w->mailbox, &order_new(w, ORDER_DRAIN, 0)->letter);
 }
 
 /* ---- the thread ---- */
@@ -347,7 +364,7 @@ worker_join(struct worker *w)
 {
 	if (!w->running)
 		return;
-	post(w, ORDER_STOP, NULL, NULL, 0);
+	mailbox_post(w->mailbox, &order_new(w, ORDER_STOP, 0)->letter);
 	pthread_join(w->thread, NULL);
 	w->running = false;
 }

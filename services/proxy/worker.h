@@ -69,10 +69,12 @@ int worker_new(struct worker **out, struct proxy *p, unsigned index,
 int worker_start(struct worker *w, struct err *err) MUST_CHECK;
 
 /* From any thread; done on the worker in its next turn. */
-void worker_reload(struct worker *w, const struct proxy_config *cfg);
-/* Accepts at these sockets, which listen and are the worker's from now on.
- * Once, after worker_start(). */
-void worker_accept(struct worker *w, const int *fds, size_t n);
+void worker_reload(struct worker *w, const struct settings *s);
+/* Accepts at these sockets, which listen and are the worker's from now on;
+ * `listeners` says whose each is, by its number in the settings. Once, after
+ * worker_start(). */
+void worker_accept(struct worker *w, const int *fds,
+    const unsigned *listeners, size_t n);
 /* Takes who waits in the queues, but for those of an address that a successor
  * kept (proxy->kept); then accepts nobody. */
 void worker_drain(struct worker *w);

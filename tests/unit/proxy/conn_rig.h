@@ -35,6 +35,7 @@ struct rig {
 	struct proxy_config cfg;
 	struct metrics *metrics;
 	struct worker w, *workers;	/* the only one */
+	struct listener_config door;
 	struct listener listener;
 	int target;			/* listening */
 	struct endpoint target_at;
@@ -120,8 +121,15 @@ worker_init(struct rig *r)
 	w->relays = relay_room_new(w->base, w->cfg);
 	w->feed = feed_new(w->base, r->proxy.events, "test", w->cells);
 	set_handshake(r, 20000);
+	r->door = (struct listener_config){
+		.name = (char *)"127.0.0.1:1080",
+		.anonymous_user = (char *)"anonymous" };
 	r->listener = (struct listener){ .worker = w, .fd = -1,
-		.name = "127.0.0.1:1080" };
+		.cfg = &r->door, .terms = {
+			.client = AUTH_NONE, .login = AUTH_USERPASS,
+			.methods = { SOCKS5_METHOD_USERPASS }, .n_methods = 1,
+			.carriers = UINT_MAX, .commands = UINT_MAX,
+		} };
 }
 
 static inline void
@@ -157,7 +165,6 @@ static inline void
 settings(struct proxy_config *c)
 {
 	*c = (struct proxy_config){
-		.anonymous_user = (char *)"anonymous",
 		.limits_pre_login = 1000,
 		.timeouts_login = 20000, .timeouts_decide = 20000,
 		.timeouts_resolve = 20000, .timeouts_connect = 5000,
@@ -187,9 +194,6 @@ setup(void **state)
 	r->proxy.workers = &r->workers;
 	r->proxy.n_workers = 1;
 	r->proxy.max_connections = CONNS;
-	r->proxy.methods[0] = SOCKS5_METHOD_USERPASS;
-	r->proxy.n_methods = 1;
-	r->proxy.carriers = r->proxy.commands = UINT_MAX;
 	r->proxy.auth = client(r, "auth");
 	r->proxy.decide = client(r, "decide");
 	r->proxy.events = publisher(r);

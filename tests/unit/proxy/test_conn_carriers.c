@@ -41,12 +41,15 @@ fill_in(const struct rig *r, char out[static SPLIT_MAX], const char *in,
 static void
 serve(struct rig *r, bool anonymous, bool password)
 {
-	r->proxy.n_methods = 0;
+	struct terms *t = &r->listener.terms;
+
+	t->n_methods = 0;
+	t->login = password ? AUTH_USERPASS : AUTH_NONE;
+	t->login_optional = anonymous;
 	if (password)
-		r->proxy.methods[r->proxy.n_methods++] =
-		    SOCKS5_METHOD_USERPASS;
+		t->methods[t->n_methods++] = SOCKS5_METHOD_USERPASS;
 	if (anonymous)
-		r->proxy.methods[r->proxy.n_methods++] = SOCKS5_METHOD_NONE;
+		t->methods[t->n_methods++] = SOCKS5_METHOD_NONE;
 }
 
 enum listener_kind { LOGIN_ONLY, LOGIN_OPTIONAL, ANONYMOUS_ONLY };
@@ -446,7 +449,7 @@ test_carriers_off(void **state)
 	struct rig *r = *state;
 	char byte;
 
-	r->proxy.carriers = 1u << CARRIER_SOCKS5;
+	r->listener.terms.carriers = 1u << CARRIER_SOCKS5;
 	for (size_t i = 0; i < ARRAY_LEN(first); i++) {
 		int fd = connect_client(r);
 

@@ -123,7 +123,7 @@ test_local_is_not_shown(void **state)
 	struct outcome o;
 
 	(void)state;
-	cfg.mask_bound_address = true;
+	p.masked = true;
 	o = dial(&cfg, &open_fence, &p);
 	assert_int_equal(o.result, DIAL_OK);
 	assert_false(o.has_local);
