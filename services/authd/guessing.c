@@ -258,6 +258,15 @@ remember_known(struct guessing *g, struct str pair, uint64_t now_ms)
 	guessing_table_let_go(&g->tables[GUESSING_KNOWN], e);
 }
 
+void
+guessing_good(struct guessing *g, struct str user, const struct addr *source,
+    uint64_t now_ms)
+{
+	char bytes[GUESSING_PAIR_MAX];
+
+	remember_known(g, guessing_pair(bytes, user, source), now_ms);
+}
+
 /* In all tables, held or not. */
 static void
 count_failure(struct guessing *g, const struct guessing_attempt *a,

@@ -101,6 +101,10 @@ enum guessing_verdict guessing_begin(struct guessing *g, struct str user,
 uint32_t guessing_end(struct guessing *g, struct guessing_attempt *a,
     enum guessing_how how, uint64_t now_ms);
 
+/* The pair was let in by an answer that was remembered: it is good still. */
+void guessing_good(struct guessing *g, struct str user,
+    const struct addr *source, uint64_t now_ms);
+
 /* ---- for administrators: these walk all pairs ---- */
 
 /* A user at a source who failed; borrowed for the call. */

@@ -137,6 +137,8 @@ logins_ask(struct logins *l, const struct auth_question *q,
 	make_key(l, q, key);
 	if (is_cached(l, key, &now.body)) {
 		now.answer.result = AUTH_OK;
+		guessing_good(l->guessing, q->user, &q->source,
+		    clock_mono_ms());
 	} else {
 		waits = board(l, q, key, w, &now);
 	}

@@ -635,6 +635,36 @@ what_is_remembered_is_never_slowed(void **state)
 	gets(&a, AUTH_OK, LOGIN_FROM_CACHE);
 }
 
+/* Let in by what was remembered is well known there from then on. */
+static void
+who_came_by_the_cache_is_known(void **state)
+{
+	struct auth_question q = { .user = STR("alice"),
+		.password = STR("right") };
+	struct asker a;
+
+	(void)state;
+	limit_guesses(1);
+	ask_full(&a, &q, UINT64_MAX);
+	gets(&a, AUTH_OK, LOGIN_FROM_CHECK);
+	q.source.b[0] = 2;
+	ask_full(&a, &q, UINT64_MAX);
+	gets(&a, AUTH_OK, LOGIN_FROM_CACHE);
+	/* Somebody else takes the user's one token of the minute. */
+	q.source.b[0] = 3;
+	q.password = STR("wrong");
+	ask_full(&a, &q, UINT64_MAX);
+	gets(&a, AUTH_FAILED, LOGIN_FROM_CHECK);
+	logins_flush(logins);
+	q.password = STR("right");
+	q.source.b[0] = 4;
+	ask_full(&a, &q, UINT64_MAX);
+	gets(&a, AUTH_THROTTLED, LOGIN_FROM_NOWHERE);
+	q.source.b[0] = 2;
+	ask_full(&a, &q, UINT64_MAX);
+	gets(&a, AUTH_OK, LOGIN_FROM_CHECK);
+}
+
 /* A check that could not be made is nobody's failure. */
 static void
 busy_is_no_failure(void **state)
@@ -797,6 +827,7 @@ main(void)
 		TEST(without_groups_nobody_gets_in),
 		TEST(failures_slow_the_pair_down),
 		TEST(what_is_remembered_is_never_slowed),
+		TEST(who_came_by_the_cache_is_known),
 		TEST(busy_is_no_failure),
 		TEST(a_test_leaves_no_trace),
 		TEST(stop_answers_all),
