@@ -6,7 +6,7 @@
 
 static const struct service authd = {
 	.name = "authd",
-	.help = "Says who it is, by the users file",
+	.help = "Says who it is: users file, PAM, groups",
 	.metrics = authd_metrics,
 	.n_metrics = AUTHD_METRICS,
 	.start = authd_start,

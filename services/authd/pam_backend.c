@@ -3,10 +3,10 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "authd/metrics.h"
 #include "authd/pam_process.h"
+#include "authd/pam_service.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -226,35 +226,12 @@ pam_backend_free(struct pam_backend **bp)
 	free(b);
 }
 
-/* ---- the service's file ---- */
-
-static bool
-has_file(const char *dir, const char *service)
-{
-	char *path = xasprintf("%s/%s", dir, service);
-	bool found = access(path, R_OK) == 0;
-
-	free(path);
-	return found;
-}
-
 int
 pam_backend_verify(const struct authd_config *cfg, enum auth_method method,
     struct err *err)
 {
-	const char *service = service_of(cfg, method);
-
-	if (!pam_service_ok(str_from(service)))
-		return err_set(err, "\"%s\" cannot be the name of a PAM "
-		    "service", service);
-	if (*cfg->pam_confdir != '\0')
-		return has_file(cfg->pam_confdir, service) ? 0 :
-		    err_set(err, "PAM service \"%s\" of %s has no file in %s",
-			service, auth_method_names[method], cfg->pam_confdir);
-	if (has_file("/etc/pam.d", service) ||
-	    has_file("/usr/lib/pam.d", service))
+	if (pam_service_check(str_from(cfg->pam_confdir),
+	    str_from(service_of(cfg, method)), err) == 0)
 		return 0;
-	return err_set(err, "PAM service \"%s\" of %s has no file in "
-	    "/etc/pam.d; deploy/pam has samples", service,
-	    auth_method_names[method]);
+	return err_prefix(err, auth_method_names[method]);
 }

@@ -31,7 +31,7 @@ void pam_backend_interrupt(struct pam_backend *b);
 /* The pool must have stopped. */
 void pam_backend_free(struct pam_backend **bp);
 
-/* Is there a file of that PAM service? -1: err says where it was looked for. */
+/* Is there a file of the method's PAM service? As pam_service_check(). */
 int pam_backend_verify(const struct authd_config *cfg, enum auth_method method,
     struct err *err) MUST_CHECK;
 
