@@ -39,11 +39,22 @@ config_errors_fini(struct config_errors *e)
 	e->n = 0;
 }
 
+struct origin *
+config_loader_slot(const struct loader *l, const struct config_key *k)
+{
+	const struct settings *s = l->s;
+
+	if (l->listener == NULL)
+		return config_origin_slot(s, k);
+	return config_listener_slot(
+	    s, (size_t)(l->listener - s->listeners.v), k);
+}
+
 void
 config_bad_value(struct loader *l, const struct config_key *k,
     const char *where, const char *why)
 {
-	config_origin_slot(l->s, k)->failed = true;
+	config_loader_slot(l, k)->failed = true;
 	config_errors_add(l->errors, "%s: %s: %s", where, k->full, why);
 }
 
@@ -151,8 +162,9 @@ void
 config_set_value(struct loader *l, const struct config_key *k,
     const union value *v, const struct source *src)
 {
-	struct origin *slot = config_origin_slot(l->s, k);
-	void *field = (char *)l->s + k->offset;
+	struct origin *slot = config_loader_slot(l, k);
+	void *base = l->listener == NULL ? (void *)l->s : l->listener;
+	void *field = (char *)base + k->offset;
 	union value old = value_at(k->type, field);
 
 	value_types[k->type].free(&old);
@@ -167,7 +179,7 @@ bool
 config_said_twice(
     struct loader *l, const struct config_key *k, const struct source *src)
 {
-	const struct origin *slot = config_origin_slot(l->s, k);
+	const struct origin *slot = config_loader_slot(l, k);
 	char why[200];
 	struct text t = text_on(why, sizeof(why));
 
@@ -254,33 +266,6 @@ config_free(struct settings **sp)
 	free(o);
 	free(s);
 	*sp = NULL;
-}
-
-bool
-config_restart_needed(const struct settings *old, const struct settings *new,
-    const char *section, struct text *out)
-{
-	bool any = false;
-
-	for (const struct config_section *in = config_sections; in->name;
-	     in++) {
-		if (section != NULL && strcmp(section, in->name) != 0)
-			continue;
-		for (size_t i = 0; i < in->n; i++) {
-			const struct config_key *k = &in->keys[i];
-			union value a =
-			    value_at(k->type, (const char *)old + k->offset);
-			union value b =
-			    value_at(k->type, (const char *)new + k->offset);
-
-			if (k->reload != CONFIG_RESTART ||
-			    value_types[k->type].equal(&a, &b))
-				continue;
-			text_fmt(out, "%s%s", any ? ", " : "", k->full);
-			any = true;
-		}
-	}
-	return any;
 }
 
 enum config_origin

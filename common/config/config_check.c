@@ -159,69 +159,6 @@ broken_listener(const struct check *c, const char *const *keys,
 
 /* ---- proxy ---- */
 
-static bool
-has_method(const struct proxy_config *p, enum config_socks_method m)
-{
-	return config_has_word(&p->socks_methods, config_socks_methods[m]);
-}
-
-static bool
-has_carrier(const struct proxy_config *p, enum config_carrier carrier)
-{
-	return config_has_word(&p->carriers, config_carriers[carrier]);
-}
-
-static bool
-has_command(const struct proxy_config *p, enum config_command command)
-{
-	return config_has_word(&p->commands, config_commands[command]);
-}
-
-static void
-check_proxy_login(const struct check *c)
-{
-	const struct proxy_config *p = &c->s->proxy;
-	const struct endpoint *open = open_listener(&p->listen);
-
-	if (has_method(p, CONFIG_SOCKS_USERPASS) &&
-	    has_method(p, CONFIG_SOCKS_PAM_USERNAME))
-		broken(c, KEYS("proxy.socks_methods"),
-		    "userpass and pam.username look the same to clients; "
-		    "list one of them");
-	if (has_method(p, CONFIG_SOCKS_NONE) && !p->allow_anonymous)
-		broken(c, KEYS("proxy.socks_methods", "proxy.allow_anonymous"),
-		    "none lets everybody in; set proxy.allow_anonymous = true "
-		    "if that is meant");
-	if (has_method(p, CONFIG_SOCKS_USERPASS) && open != NULL &&
-	    !p->allow_cleartext_password)
-		broken_listener(c,
-		    KEYS("proxy.listen", "proxy.socks_methods",
-			"proxy.allow_cleartext_password"),
-		    open,
-		    "passwords would cross the network in clear; listen on "
-		    "loopback, or set proxy.allow_cleartext_password = true");
-}
-
-/* SOCKS4 has no login, no UDP; HTTP has CONNECT only. */
-static void
-check_proxy_carriers(const struct check *c)
-{
-	const struct proxy_config *p = &c->s->proxy;
-	bool socks5 = has_carrier(p, CONFIG_CARRIER_SOCKS5);
-	bool socks4 = has_carrier(p, CONFIG_CARRIER_SOCKS4);
-
-	if (socks4 && p->carriers.n == 1 && !has_method(p, CONFIG_SOCKS_NONE))
-		broken(c, KEYS("proxy.carriers", "proxy.socks_methods"),
-		    "socks4 has no login and would refuse everybody; add "
-		    "another carrier, or none to proxy.socks_methods");
-	if (has_command(p, CONFIG_COMMAND_UDP) && !socks5)
-		broken(c, KEYS("proxy.commands", "proxy.carriers"),
-		    "udp needs socks5 among proxy.carriers");
-	if (has_command(p, CONFIG_COMMAND_BIND) && !socks5 && !socks4)
-		broken(c, KEYS("proxy.commands", "proxy.carriers"),
-		    "bind needs socks5 or socks4 among proxy.carriers");
-}
-
 static void
 check_proxy_source(const struct check *c)
 {
@@ -246,8 +183,7 @@ check_proxy(const struct check *c)
 {
 	const struct proxy_config *p = &c->s->proxy;
 
-	check_proxy_login(c);
-	check_proxy_carriers(c);
+	config_check_listeners(c->s, c->errors);
 	check_proxy_source(c);
 	if (p->timeouts_connect_attempt > p->timeouts_connect)
 		broken(c,

@@ -31,6 +31,8 @@ struct origin *config_listener_slot(const struct settings *s, size_t i,
     const struct config_key *k);
 /* The key that holds where a listener does not say `k`; NULL: none does. */
 const struct config_key *config_proxy_key(const struct config_key *k);
+/* Do the listeners come from [[proxy.listeners]]? */
+bool config_has_tables(const struct settings *s);
 /* One more, empty; moves the others. Borrowed from `s`. */
 struct listener_config *config_listener_add(struct settings *s);
 /* Shares the proxy's values with listeners that have none of their own; makes
@@ -42,10 +44,24 @@ void config_listeners_free(struct settings *s);
 const struct config_key *config_find(const char *full);
 /* "sessiond.database_file": the SECRET whose value that file holds. */
 const struct config_key *config_find_file(const char *full);
+/* "sources" in config_listener; NULL: no such key. */
+const struct config_key *config_listener_key(const char *name);
 /* Are there keys "<name>.…"? */
 bool config_is_table(const char *name);
 /* The key or section most like `full`, or NULL. Owned by the tables. */
 const char *config_nearest(const char *full);
+/* The full name of the key of `s` most like `name`, or NULL. */
+const char *config_nearest_in(const struct config_section *s,
+    const char *name);
+
+/* What did-you-mean adds to a message: "; did you mean X?", "" for NULL. */
+struct config_hint {
+	char text[128];
+};
+struct config_hint config_did_you_mean(const char *name);
+
+#define CONFIG_NAME_MAX 200	/* room for any name, and to show one */
+
 /* "SALLYPORT_PROXY__TIMEOUTS__IDLE" of "proxy.timeouts.idle". */
 void config_env_name(struct text *out, const char *full);
 
@@ -68,10 +84,15 @@ struct source {
 struct loader {
 	struct settings *s;
 	const struct tree *tree;	/* while the file is read */
+	struct listener_config *listener;	/* while its table is read:
+						 * keys are those of it */
 	struct config_errors *errors, *warnings;
 	bool unread;	/* the file could not be parsed at all */
 };
 
+/* The slot of `k`, a key of l->listener if there is one. */
+struct origin *config_loader_slot(const struct loader *l,
+    const struct config_key *k);
 /* Reports a bad value for `k` and marks the key. */
 void config_bad_value(struct loader *l, const struct config_key *k,
     const char *where, const char *why);
@@ -82,7 +103,13 @@ void config_set_value(struct loader *l, const struct config_key *k,
 bool config_said_twice(struct loader *l, const struct config_key *k,
     const struct source *src);
 
-/* The sources, in config_sources.c. */
+/* Takes `text`, or the content of the file at `path`, for `k`. */
+void config_take_text(struct loader *l, const struct config_key *k,
+    struct str text, const struct source *src);
+void config_take_file(struct loader *l, const struct config_key *k,
+    const char *path, const struct source *src);
+
+/* The sources, in config_file.c and config_sources.c. */
 void config_read_file(struct loader *l, const char *path);
 void config_read_variable(struct loader *l, const char *entry);
 void config_read_set(struct loader *l, const char *entry);
@@ -91,5 +118,8 @@ void config_errors_add(struct config_errors *e, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
 /* The rules between keys; says nothing about keys that failed. */
 void config_check_rules(const struct settings *s, struct config_errors *e);
+/* Those of the listeners. */
+void config_check_listeners(const struct settings *s,
+    struct config_errors *e);
 
 #endif

@@ -155,6 +155,15 @@ config_find(const char *full)
 }
 
 const struct config_key *
+config_listener_key(const char *name)
+{
+	for (size_t i = 0; i < config_listener.n; i++)
+		if (strcmp(config_listener.keys[i].name, name) == 0)
+			return &config_listener.keys[i];
+	return NULL;
+}
+
+const struct config_key *
 config_find_file(const char *full)
 {
 	static const char suffix[] = "_file";
@@ -221,8 +230,8 @@ nearest_section(const char *written)
 	return best;
 }
 
-static const char *
-nearest_in(const struct config_section *s, const char *written)
+const char *
+config_nearest_in(const struct config_section *s, const char *written)
 {
 	const char *best = NULL;
 	unsigned least = UNLIKE;
@@ -265,7 +274,7 @@ config_nearest(const char *full)
 	s = nearest_section(section);
 	if (dot == NULL)
 		return s != NULL ? s->name : same_name(name);
-	found = s != NULL ? nearest_in(s, name) : NULL;
+	found = s != NULL ? config_nearest_in(s, name) : NULL;
 	return found != NULL ? found : same_name(name);
 }
 

@@ -16,6 +16,12 @@ origins_of(const struct settings *s)
 	return s->origins;
 }
 
+bool
+config_has_tables(const struct settings *s)
+{
+	return origins_of(s)->tables != NULL;
+}
+
 struct origin *
 config_listener_slot(
     const struct settings *s, size_t i, const struct config_key *k)
@@ -85,6 +91,9 @@ config_listeners_complete(struct settings *s)
 		complete(s, i);
 	if (s->listeners.n > 0)
 		return;
+	/* There may be something else by that name. */
+	free(origins_of(s)->tables);
+	origins_of(s)->tables = NULL;
 	for (size_t i = 0; i < listen->n; i++) {
 		struct listener_config *l = config_listener_add(s);
 

@@ -30,6 +30,41 @@ print_default(FILE *out, const struct config_key *k)
 
 /* ---- the settings in force ---- */
 
+static void
+print_line(
+    FILE *out, const struct config_key *k, const void *base, const char *where)
+{
+	union value v = value_at(k->type, (const char *)base + k->offset);
+
+	fprintf(out, "%s = ", k->name);
+	print_value(out, k, &v);
+	fprintf(out, "\t# %s\n", where);
+}
+
+static void
+print_listener(FILE *out, const struct settings *s, size_t i)
+{
+	fprintf(out, "\n[[%s]]\n", config_listener.name);
+	for (size_t n = 0; n < config_listener.n; n++) {
+		const struct config_key *k = &config_listener.keys[n];
+		const struct origin *slot = config_listener_slot(s, i, k);
+
+		print_line(out, k, &s->listeners.v[i],
+		    slot->shared ? "as above" : slot->where);
+	}
+}
+
+/* Where listeners have tables there is no proxy.listen. */
+static void
+print_key(FILE *out, const struct settings *s, const struct config_key *k)
+{
+	const char *where = config_origin_slot(s, k)->where;
+
+	if (config_has_tables(s) && strcmp(k->full, "proxy.listen") == 0)
+		return;
+	print_line(out, k, s, where == NULL ? "default" : where);
+}
+
 void
 config_print(const struct settings *s, const char *section, FILE *out)
 {
@@ -41,17 +76,12 @@ config_print(const struct settings *s, const char *section, FILE *out)
 			continue;
 		fprintf(out, "%s[%s]\n", gap, in->name);
 		gap = "\n";
-		for (size_t i = 0; i < in->n; i++) {
-			const struct config_key *k = &in->keys[i];
-			const char *where = config_origin_slot(s, k)->where;
-			union value v =
-			    value_at(k->type, (const char *)s + k->offset);
-
-			fprintf(out, "%s = ", k->name);
-			print_value(out, k, &v);
-			fprintf(
-			    out, "\t# %s\n", where == NULL ? "default" : where);
-		}
+		for (size_t i = 0; i < in->n; i++)
+			print_key(out, s, &in->keys[i]);
+		if (!config_has_tables(s) || strcmp(in->name, "proxy") != 0)
+			continue;
+		for (size_t i = 0; i < s->listeners.n; i++)
+			print_listener(out, s, i);
 	}
 }
 
@@ -93,30 +123,60 @@ change_words(const struct config_key *k)
 /* ---- the sample ---- */
 
 static void
-print_sample(FILE *out, bool yaml)
+sample_key(FILE *out, const struct config_key *k, bool yaml)
 {
 	const char *indent = yaml ? "  " : "";
+	struct bytes range = { 0 };
 
+	range_words(&range, k);
+	fprintf(out, "%s# %s (%s%s%s)\n", indent, k->help,
+	    range.len > 0 ? range.ptr : "", range.len > 0 ? "; " : "",
+	    change_words(k));
+	fprintf(out, "%s%s%s ", indent, k->name, yaml ? ":" : " =");
+	print_default(out, k);
+	fprintf(out, "\n");
+	bytes_fini(&range);
+}
+
+/* Commented out, since it takes the place of proxy.listen. */
+static void
+sample_listener(FILE *out, bool yaml)
+{
+	const char *indent = yaml ? "  " : "";
+	const char *sign = yaml ? ":" : " =";
+
+	fprintf(out, "\n%s# Each of [[%s]], in place of proxy.listen:\n",
+	    indent, config_listener.name);
+	fprintf(out, yaml ? "  # listeners:\n" : "# [[%s]]\n",
+	    config_listener.name);
+	for (size_t i = 0; i < config_listener.n; i++) {
+		const struct config_key *k = &config_listener.keys[i];
+
+		if (config_proxy_key(k) == NULL)
+			fprintf(out, "%s# # %s\n", indent, k->help);
+		fprintf(out, "%s# %s%s%s ", indent,
+		    !yaml    ? ""
+		    : i == 0 ? "- "
+			     : "  ",
+		    k->name, sign);
+		print_default(out, k);
+		fprintf(out, "\n");
+	}
+}
+
+static void
+print_sample(FILE *out, bool yaml)
+{
 	fprintf(out, "# Every key of Sallyport with its default. Keep the "
 		     "lines that you change.\n");
 	for (const struct config_section *in = config_sections; in->name;
 	     in++) {
 		fprintf(out, "\n# %s\n", in->help);
 		fprintf(out, yaml ? "%s:\n" : "[%s]\n", in->name);
-		for (size_t i = 0; i < in->n; i++) {
-			const struct config_key *k = &in->keys[i];
-			struct bytes range = { 0 };
-
-			range_words(&range, k);
-			fprintf(out, "%s# %s (%s%s%s)\n", indent, k->help,
-			    range.len > 0 ? range.ptr : "",
-			    range.len > 0 ? "; " : "", change_words(k));
-			fprintf(
-			    out, "%s%s%s ", indent, k->name, yaml ? ":" : " =");
-			print_default(out, k);
-			fprintf(out, "\n");
-			bytes_fini(&range);
-		}
+		for (size_t i = 0; i < in->n; i++)
+			sample_key(out, &in->keys[i], yaml);
+		if (strcmp(in->name, "proxy") == 0)
+			sample_listener(out, yaml);
 	}
 }
 
@@ -159,6 +219,45 @@ static const char introduction[] =
     "start.\n`--check` reports every error of a file, `--print-config` every "
     "value and where\nit comes from.\n";
 
+static const char columns[] =
+    "| key | type | default | range | change | meaning |\n"
+    "| --- | --- | --- | --- | --- | --- |\n";
+
+/* `k` of a section, or of a listener. */
+static void
+reference_row(FILE *out, const struct config_key *k, bool listener)
+{
+	const struct config_key *shared = listener ? config_proxy_key(k) : NULL;
+	struct bytes range = { 0 };
+
+	range_words(&range, k);
+	fprintf(out, "| `%s` | %s | ", k->name, value_types[k->type].name);
+	if (!listener) {
+		fprintf(out, "`");
+		print_default(out, k);
+		fprintf(out, "`");
+	} else if (shared == NULL || strcmp(k->name, "listen") == 0) {
+		fprintf(out, "needed");
+	} else {
+		fprintf(out, "`%s`", shared->full);
+	}
+	fprintf(out, " | %s | %s | %s |\n", range.len > 0 ? range.ptr : "",
+	    change_words(k), k->help);
+	bytes_fini(&range);
+}
+
+static void
+reference_listeners(FILE *out)
+{
+	fprintf(out,
+	    "\n## [[%s]]\n\n%s, in place of `proxy.listen`: "
+	    "[listeners.md](listeners.md). The file alone can\nhave them. A "
+	    "key that is absent has the proxy's value.\n\n%s",
+	    config_listener.name, config_listener.help, columns);
+	for (size_t i = 0; i < config_listener.n; i++)
+		reference_row(out, &config_listener.keys[i], true);
+}
+
 void
 config_print_reference(FILE *out)
 {
@@ -166,21 +265,10 @@ config_print_reference(FILE *out)
 	for (const struct config_section *in = config_sections; in->name;
 	     in++) {
 		fprintf(out, "\n## [%s]\n\n%s.\n\n", in->name, in->help);
-		fprintf(out,
-		    "| key | type | default | range | change | "
-		    "meaning |\n| --- | --- | --- | --- | --- | --- |\n");
-		for (size_t i = 0; i < in->n; i++) {
-			const struct config_key *k = &in->keys[i];
-			struct bytes range = { 0 };
-
-			range_words(&range, k);
-			fprintf(out, "| `%s` | %s | `", k->name,
-			    value_types[k->type].name);
-			print_default(out, k);
-			fprintf(out, "` | %s | %s | %s |\n",
-			    range.len > 0 ? range.ptr : "", change_words(k),
-			    k->help);
-			bytes_fini(&range);
-		}
+		fputs(columns, out);
+		for (size_t i = 0; i < in->n; i++)
+			reference_row(out, &in->keys[i], false);
+		if (strcmp(in->name, "proxy") == 0)
+			reference_listeners(out);
 	}
 }

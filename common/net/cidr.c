@@ -93,6 +93,27 @@ cidr_overlaps(const struct cidr *a, const struct cidr *b)
 	return cidr_covers(a, b) || cidr_covers(b, a);
 }
 
+#define V4(first, second, n)                                        \
+	{ .base.b = { [10] = 0xff, [11] = 0xff, first, second },    \
+	    .bits = V4_BITS + (n), .v4 = true }
+#define V6(first, second, n) { .base.b = { first, second }, .bits = (n) }
+
+bool
+cidr_is_private(const struct cidr *c)
+{
+	static const struct cidr ranges[] = {
+		V4(127, 0, 8), V4(10, 0, 8), V4(172, 16, 12),
+		V4(192, 168, 16), V4(169, 254, 16), V4(100, 64, 10),
+		V6(0xfc, 0, 7), V6(0xfe, 0x80, 10),
+		{ .base.b = { [15] = 1 }, .bits = 128 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
+		if (cidr_covers(&ranges[i], c))
+			return true;
+	return false;
+}
+
 void
 cidr_format(char out[static CIDR_TEXT_SIZE], const struct cidr *c)
 {

@@ -23,6 +23,8 @@ int cidr_parse(struct cidr *out, struct str s, struct err *err) MUST_CHECK;
 bool cidr_has(const struct cidr *c, const struct addr *a);
 /* Every address of `inner` is in `outer`. */
 bool cidr_covers(const struct cidr *outer, const struct cidr *inner);
+/* Every address of it is loopback or what addr_is_private says. */
+bool cidr_is_private(const struct cidr *c);
 bool cidr_overlaps(const struct cidr *a, const struct cidr *b);
 void cidr_format(char out[static CIDR_TEXT_SIZE], const struct cidr *c);
 

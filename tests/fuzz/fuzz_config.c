@@ -46,24 +46,34 @@ load_file(const void *p, size_t size)
 	return s;
 }
 
+/* `a` and `b` are what the offsets of the section's keys are in. */
+static void
+check_section(const struct config_section *in, const void *a, const void *b)
+{
+	for (size_t i = 0; i < in->n; i++) {
+		const struct config_key *k = &in->keys[i];
+		const struct value_ops *ops = &value_types[k->type];
+		union value x = value_at(k->type, (const char *)a + k->offset);
+		union value y = value_at(k->type, (const char *)b + k->offset);
+
+		ASSERT(ops->equal(&x, &y));
+		if (ops->measured != MEASURE_NONE)
+			ASSERT(ops->measure(&x) <= k->max);
+	}
+}
+
 static void
 check_same(const struct settings *a, const struct settings *b)
 {
 	for (const struct config_section *in = config_sections; in->name;
-	     in++) {
-		for (size_t i = 0; i < in->n; i++) {
-			const struct config_key *k = &in->keys[i];
-			const struct value_ops *ops = &value_types[k->type];
-			union value x = value_at(k->type,
-			    (const char *)a + k->offset);
-			union value y = value_at(k->type,
-			    (const char *)b + k->offset);
-
-			ASSERT(ops->equal(&x, &y));
-			if (ops->measured != MEASURE_NONE)
-				ASSERT(ops->measure(&x) <= k->max);
-		}
-	}
+	     in++)
+		check_section(in, a, b);
+	ASSERT(a->listeners.n > 0 && a->listeners.n <= CONFIG_LISTEN_MAX);
+	ASSERT(a->listeners.n == b->listeners.n);
+	for (size_t i = 0; i < a->listeners.n; i++)
+		check_section(&config_listener, &a->listeners.v[i],
+		    &b->listeners.v[i]);
+	ASSERT(!config_restart_needed(a, b, NULL, &(struct text){ 0 }));
 }
 
 static void

@@ -477,17 +477,17 @@ static const struct broken table[] = {
 	{ TOML,
 	    "[proxy]\n"
 	    "listen = \"0.0.0.0:1080\"",
-	    "sallyport.toml:2:10: proxy.listen: 0.0.0.0:1080 is not "
-	    "loopback, and passwords would cross the network in clear; "
-	    "listen on loopback, or set proxy.allow_cleartext_password "
-	    "= true\n" },
+	    "sallyport.toml:2:10: proxy.listen: 0.0.0.0:1080 is open to "
+	    "all networks, and passwords would cross them in clear; listen on "
+	    "loopback, or set proxy.allow_cleartext_password = true and "
+	    "proxy.sources to private networks only\n" },
 	{ TOML,
 	    "[proxy]\n"
 	    "listen = [\"127.0.0.1:1\", \"[::]:1\"]",
-	    "sallyport.toml:2:10: proxy.listen: [::]:1 is not "
-	    "loopback, and passwords would cross the network in clear; "
-	    "listen on loopback, or set proxy.allow_cleartext_password "
-	    "= true\n" },
+	    "sallyport.toml:2:10: proxy.listen: [::]:1 is open to "
+	    "all networks, and passwords would cross them in clear; listen on "
+	    "loopback, or set proxy.allow_cleartext_password = true and "
+	    "proxy.sources to private networks only\n" },
 	{ TOML,
 	    "[proxy.timeouts]\n"
 	    "connect = \"1s\"",
@@ -739,10 +739,10 @@ static const struct broken table[] = {
 	    "\"[::1]:1080\"\n" },
 	{ VARIABLE,
 	    "SALLYPORT_PROXY__LISTEN=0.0.0.0:1",
-	    "SALLYPORT_PROXY__LISTEN: proxy.listen: 0.0.0.0:1 is not "
-	    "loopback, and passwords would cross the network in clear; "
-	    "listen on loopback, or set proxy.allow_cleartext_password "
-	    "= true\n" },
+	    "SALLYPORT_PROXY__LISTEN: proxy.listen: 0.0.0.0:1 is open to "
+	    "all networks, and passwords would cross them in clear; listen on "
+	    "loopback, or set proxy.allow_cleartext_password = true and "
+	    "proxy.sources to private networks only\n" },
 	{ VARIABLE,
 	    "SALLYPORT_SESSIOND__DATABASE=hunter2",
 	    "SALLYPORT_SESSIOND__DATABASE: sessiond.database: expected "

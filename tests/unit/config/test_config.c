@@ -676,7 +676,7 @@ test_rules_allow(void **state)
 		"proxy.socks_methods = 'none'\nproxy.allow_anonymous = true\n"
 		"proxy.listen = '0.0.0.0:1080'",
 		"proxy.listen = ['127.1.2.3:1', '[::1]:1']",
-		"proxy.listen = '0.0.0.0:1'\n"
+		"proxy.listen = '0.0.0.0:1'\nproxy.sources = '10.0.0.0/8'\n"
 		"proxy.allow_cleartext_password = true",
 		"proxy.timeouts.connect = '5s'",
 		"proxy.dns.ttl_min = '300s'",

@@ -155,6 +155,44 @@ covers_and_overlaps(void **state)
 	}
 }
 
+static const struct {
+	const char *range;
+	bool private;
+} reaches[] = {
+	{ "127.0.0.0/8", true }, { "127.0.0.1", true }, { "::1", true },
+	{ "10.0.0.0/8", true }, { "10.9.8.0/24", true },
+	{ "172.16.0.0/12", true }, { "172.31.255.255", true },
+	{ "192.168.0.0/16", true }, { "169.254.0.0/16", true },
+	{ "100.64.0.0/10", true }, { "fc00::/7", true },
+	{ "fd00:1::/32", true }, { "fe80::/10", true },
+	{ "::ffff:10.0.0.0/104", true },
+	{ "0.0.0.0/0", false }, { "::/0", false }, { "::", false },
+	{ "126.0.0.0/7", false }, { "128.0.0.0/8", false },
+	{ "10.0.0.0/7", false }, { "11.0.0.0", false },
+	{ "172.0.0.0/11", false }, { "172.32.0.0/16", false },
+	{ "192.168.0.0/15", false }, { "192.169.0.0/16", false },
+	{ "169.254.0.0/15", false }, { "100.0.0.0/8", false },
+	{ "100.128.0.0/10", false }, { "203.0.113.7", false },
+	{ "fc00::/6", false }, { "fe80::/9", false }, { "fec0::/10", false },
+	{ "::/127", false }, { "::2", false }, { "2001:db8::/32", false },
+};
+
+static void
+knows_what_is_private(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(reaches); i++) {
+		struct cidr c = range(reaches[i].range);
+
+		if (cidr_is_private(&c) != reaches[i].private)
+			fail_msg("%s", reaches[i].range);
+		/* Where a range is private, so is each of its addresses. */
+		if (reaches[i].private)
+			assert_true(addr_is_private(&c.base) ||
+			    addr_is_loopback(&c.base));
+	}
+}
+
 /* Every length, against a comparison bit by bit. */
 static void
 prefixes_bit_by_bit(void **state)
@@ -184,6 +222,7 @@ main(void)
 		cmocka_unit_test(parses_and_formats),
 		cmocka_unit_test(knows_its_members),
 		cmocka_unit_test(covers_and_overlaps),
+		cmocka_unit_test(knows_what_is_private),
 		cmocka_unit_test(prefixes_bit_by_bit),
 	};
 
