@@ -233,5 +233,5 @@ pam_backend_verify(const struct authd_config *cfg, enum auth_method method,
 	if (pam_service_check(str_from(cfg->pam_confdir),
 	    str_from(service_of(cfg, method)), err) == 0)
 		return 0;
-	return err_prefix(err, auth_method_names[method]);
+	return err_prefix(err, "%s", auth_method_names[method]);
 }
