@@ -13,7 +13,7 @@ packages_build=(
 )
 # shellcheck disable=SC2034
 packages_test=(
-    curl iproute2 postgresql prometheus python3-pytest python3-pytest-xdist sqlite3
+    curl iproute2 libpam-oath postgresql prometheus python3-pytest python3-pytest-xdist sqlite3
     shellcheck
 )
 # Clients that the end-to-end tests run against Sallyport, PACKAGE[=PROGRAM]: a

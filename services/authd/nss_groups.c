@@ -44,9 +44,8 @@ static int
 fail(int error, struct err *err, const char *database)
 {
 	errno = error;
-	return err_sys(err, "the name services cannot tell (%s of "
-	    "/etc/nsswitch.conf: is each of them up and installed?)",
-	    database);
+	return err_sys(err, "a service in the line \"%s\" of "
+	    "/etc/nsswitch.conf does not answer", database);
 }
 
 /* 1: found, 0: nobody of that name. */
