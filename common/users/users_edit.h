@@ -22,7 +22,7 @@ enum users_edit_result {
 	USERS_EDIT_DONE,
 	USERS_EDIT_EXISTS,	/* add: there is such a user already */
 	USERS_EDIT_NOT_FOUND,	/* no such user, or no file */
-	USERS_EDIT_BAD_INPUT,	/* not a name, hash or group */
+	USERS_EDIT_BAD_INPUT,	/* not a name, hash, group or time */
 	USERS_EDIT_BAD_FILE,	/* the file has errors, or must be edited by
 				 * hand; err has "path:line:column: what" */
 	USERS_EDIT_FAILED,	/* the system refused, or it stayed locked */
@@ -40,8 +40,21 @@ struct users_edit_user {
 /* Appends the user; makes the file (not its directory) where there is none. */
 enum users_edit_result users_edit_add(const char *path,
     const struct users_edit_user *user, struct err *err) MUST_CHECK;
+
+/* One key of a user that is there, whether the key is there or not. What says
+ * it already stays as it is. */
 enum users_edit_result users_edit_set_hash(const char *path, struct str name,
     struct str hash, struct err *err) MUST_CHECK;
+enum users_edit_result users_edit_set_enabled(const char *path,
+    struct str name, bool enabled, struct err *err) MUST_CHECK;
+/* µs since 1970; 0: never, which takes the key's line out. */
+enum users_edit_result users_edit_set_expires(const char *path,
+    struct str name, uint64_t expires_us, struct err *err) MUST_CHECK;
+/* All his groups; none takes the key's lines out. */
+enum users_edit_result users_edit_set_groups(const char *path,
+    struct str name, const struct str *groups, size_t n, struct err *err)
+    MUST_CHECK;
+
 /* Takes out the user's table; comment lines before it stay. */
 enum users_edit_result users_edit_delete(const char *path, struct str name,
     struct err *err) MUST_CHECK;

@@ -42,26 +42,36 @@ by_cost(const void *a, const void *b)
 	return order != 0 ? order : (x.len > y.len) - (x.len < y.len);
 }
 
-/* A user whose hash costs as much as most users' do; the table has users. */
-static const char *
-commonest(const struct users_file *f, size_t *many)
+/* Those who have a hash, for the caller to free. */
+static struct users_entry **
+hashed(const struct users_file *f, size_t *n)
 {
-	struct users_entry **sorted = xcalloc(f->n, sizeof(sorted[0]));
+	struct users_entry **v = xcalloc(f->n + 1, sizeof(v[0]));
+
+	*n = 0;
+	for (size_t i = 0; i < f->n; i++)
+		if (f->v[i]->user.hash != NULL)
+			v[(*n)++] = f->v[i];
+	return v;
+}
+
+/* A hash that costs as much as most do; NULL: there is none. Sorts. */
+static const char *
+commonest(struct users_entry **v, size_t n, size_t *many)
+{
 	const char *best = NULL;
 	size_t run = 0;
 
-	memcpy(sorted, f->v, f->n * sizeof(sorted[0]));
-	qsort(sorted, f->n, sizeof(sorted[0]), by_cost);
 	*many = 0;
-	for (size_t i = 0; i < f->n; i++) {
-		run = i > 0 && by_cost(&sorted[i - 1], &sorted[i]) == 0
-		    ? run + 1 : 1;
+	if (n > 0)
+		qsort(v, n, sizeof(v[0]), by_cost);
+	for (size_t i = 0; i < n; i++) {
+		run = i > 0 && by_cost(&v[i - 1], &v[i]) == 0 ? run + 1 : 1;
 		if (run > *many) {
 			*many = run;
-			best = sorted[i]->user.hash;
+			best = v[i]->user.hash;
 		}
 	}
-	free(sorted);
 	return best;
 }
 
@@ -72,7 +82,8 @@ warn_of_others(const struct users_file *f, const char *path,
 	for (size_t i = 0; i < f->n; i++) {
 		const struct users_entry *e = f->v[i];
 
-		if (str_eq(cost_of(e->user.hash), cost_of(common)))
+		if (e->user.hash == NULL ||
+		    str_eq(cost_of(e->user.hash), cost_of(common)))
 			continue;
 		users_notes_warn(notes, "%s:%d:%d: a hash of another method "
 		    "or cost than most users' (%zu such): the time that a "
@@ -85,18 +96,20 @@ warn_of_others(const struct users_file *f, const char *path,
 static void
 make_decoy(struct users_file *f, const char *path, struct users_notes *notes)
 {
-	const char *common;
-	size_t many;
+	size_t n, many;
+	struct users_entry **v = hashed(f, &n);
+	const char *common = commonest(v, n, &many);
 
-	if (f->n == 0) {
-		f->decoy = xstrdup(DECOY_DEFAULT);
+	free(v);
+	if (f->n == 0)
 		users_notes_warn(notes, "%s: no users; every login will be "
 		    "refused", path);
+	if (common == NULL) {
+		f->decoy = xstrdup(DECOY_DEFAULT);
 		return;
 	}
-	common = commonest(f, &many);
-	if (many < f->n)
-		warn_of_others(f, path, common, f->n - many, notes);
+	if (many < n)
+		warn_of_others(f, path, common, n - many, notes);
 	f->decoy = xstrdup(common);
 	memset(f->decoy + strlen(common) - DECOY_TAIL, '.', DECOY_TAIL);
 }
@@ -175,6 +188,7 @@ users_file_free(struct users_file **fp)
 	for (size_t i = 0; i < f->n; i++)
 		users_entry_free(f->v[i]);
 	free(f->v);
+	free(f->networks);
 	free(f->decoy);
 	free(f);
 }

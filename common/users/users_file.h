@@ -5,11 +5,15 @@
  *	[[users]]
  *	username = "alice"		1 to 255 bytes of printable UTF-8; case
  *					counts
- *	password_hash = "$y$j9T$…"	as crypt/passhash.h reads
+ *	password_hash = "$y$j9T$…"	as crypt/passhash.h reads; absent: no
+ *					password here (PAM, networks)
  *	groups = ["developers"]		at most 64; ASCII case does not count
  *	enabled = true
  *	expires = 2027-01-01T00:00:00Z	with offset
  *	sources = ["10.0.0.0/8"]	where from; absent: anywhere
+ *	networks = ["10.1.2.0/24"]	clients from there are this user, where
+ *					the listener goes by address
+ *	limits = "class"		1 to 64 of A-Z a-z 0-9 . _ -
  *
  * Who loads it owns it; users are borrowed from it. Any thread.
  */
@@ -25,17 +29,21 @@
 
 #define USERS_NAME_MAX 255	/* bytes of a user's or group's name */
 #define USERS_GROUPS_MAX 64	/* of one user */
+#define USERS_NETWORKS_MAX 256	/* of one user */
+#define USERS_LIMITS_MAX 64	/* bytes of a class's name */
 #define USERS_NOTES_MAX 100	/* errors or warnings that are kept */
 
 struct users_file;
 
 struct user {
 	struct str name;
-	char *hash;
+	char *hash;		/* NULL: none */
+	char *limits;		/* NULL: none */
 	struct string_list groups;
 	bool enabled;
 	uint64_t expires_us;	/* µs since 1970; 0: never */
 	struct cidr_list sources;	/* n 0: anywhere */
+	struct cidr_list networks;	/* no other user has the same one */
 };
 
 /* What a load has to say, "path:line:column: what" each. Starts zeroed. */
@@ -55,12 +63,15 @@ void users_file_free(struct users_file **fp);
 /* NULL: no such user. */
 const struct user *users_file_find(const struct users_file *f,
     struct str name);
+/* Whose network has this address, the longest prefix first; NULL: nobody's. */
+const struct user *users_file_find_network(const struct users_file *f,
+    const struct addr *source);
 size_t users_file_count(const struct users_file *f);
 /* In the order of the file; `i` below the count. */
 const struct user *users_file_at(const struct users_file *f, size_t i);
 /*
  * A hash that no password has, of the same method and cost as
- * most users' hashes; without users, of what passhash_make writes. For
+ * most users' hashes; without any, of what passhash_make writes. For
  * spending the same work on those who are not there.
  */
 const char *users_file_decoy(const struct users_file *f);

@@ -16,10 +16,19 @@ struct users_entry {
 	int line, column;	/* of its table */
 };
 
+struct users_network {
+	struct cidr cidr;
+	const struct users_entry *entry;
+	int line, column;
+	int within;	/* the smallest that it lies in; -1: none */
+};
+
 struct users_file {
 	struct map by_name;
 	struct users_entry **v;	/* in the order of the file; owned */
 	size_t n;
+	struct users_network *networks;	/* as users_networks.c says */
+	size_t n_networks, networks_cap;
 	char *decoy;
 };
 
@@ -28,6 +37,15 @@ void users_parse(struct users_file *f, const struct tree *t,
     struct users_notes *notes);
 /* A user with everything it owns; not in the map any more. */
 void users_entry_free(struct users_entry *e);
+
+/* Called for a network that is there again. */
+typedef void users_network_twice_fn(void *arg,
+    const struct users_network *first, const struct users_network *again);
+
+void users_networks_add(struct users_file *f, const struct users_network *n);
+/* After all were added, before the first look-up. */
+void users_networks_sort(struct users_file *f, users_network_twice_fn *twice,
+    void *arg);
 
 void users_notes_error(struct users_notes *notes, const char *fmt, ...)
     PRINTF_LIKE(2, 3);

@@ -152,17 +152,23 @@ read_expires(struct parser *p, const struct node *n, struct user *u)
 	return false;
 }
 
+/* At least one, at most `max`; the file's size bounds what has no maximum. */
 static bool
-read_sources(struct parser *p, const struct node *n, struct user *u)
+read_ranges(struct parser *p, const struct node *n, const char *absent,
+    size_t max, struct cidr_list *out)
 {
 	struct err err;
 
 	if (n->kind != NODE_LIST || n->n == 0) {
 		complain(p, n, "expected a list of at least one address "
-		    "range; leave the key out to allow any source");
+		    "range; leave the key out %s", absent);
 		return false;
 	}
-	u->sources.v = xcalloc(n->n, sizeof(*u->sources.v));
+	if (n->n > max) {
+		complain(p, n, "%zu address ranges, more than %zu", n->n, max);
+		return false;
+	}
+	out->v = xcalloc(n->n, sizeof(*out->v));
 	for (size_t i = 0; i < n->n; i++) {
 		const char *s = node_string(n->kids[i]);
 
@@ -170,9 +176,8 @@ read_sources(struct parser *p, const struct node *n, struct user *u)
 			(void)err_set(&err, "expected a string such as "
 			    "\"10.0.0.0/8\", not %s",
 			    node_kind_name(n->kids[i]));
-		else if (cidr_parse(&u->sources.v[u->sources.n], str_from(s),
-		    &err) == 0) {
-			u->sources.n++;
+		else if (cidr_parse(&out->v[out->n], str_from(s), &err) == 0) {
+			out->n++;
 			continue;
 		}
 		complain(p, n->kids[i], "%s", err.text);
@@ -181,14 +186,58 @@ read_sources(struct parser *p, const struct node *n, struct user *u)
 	return true;
 }
 
+static bool
+read_sources(struct parser *p, const struct node *n, struct user *u)
+{
+	return read_ranges(p, n, "to allow any source", SIZE_MAX, &u->sources);
+}
+
+static bool
+read_networks(struct parser *p, const struct node *n, struct user *u)
+{
+	return read_ranges(p, n, "where there is none", USERS_NETWORKS_MAX,
+	    &u->networks);
+}
+
+static bool
+is_class(const char *s)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t len = strlen(s);
+
+	return len >= 1 && len <= USERS_LIMITS_MAX &&
+	    strspn(s, allowed) == len;
+}
+
+static bool
+read_limits(struct parser *p, const struct node *n, struct user *u)
+{
+	const char *s = node_string(n);
+
+	if (s == NULL) {
+		complain(p, n, "expected a string, not %s", node_kind_name(n));
+		return false;
+	}
+	if (!is_class(s)) {
+		complain(p, n, "expected the name of a limits class: 1 to %d "
+		    "letters, digits, dots, hyphens or underscores",
+		    USERS_LIMITS_MAX);
+		return false;
+	}
+	u->limits = xstrdup(s);
+	return true;
+}
+
 static const struct key user_keys[] = {
 	{ "username", read_name, true },
-	{ "password_hash", read_hash, true },
+	{ "password_hash", read_hash, false },
 	{ "groups", read_groups, false },
 	{ "enabled", read_enabled, false },
 	{ "expires", read_expires, false },
 	{ "sources", read_sources, false },
-	{ "limits", NULL, false },
+	{ "networks", read_networks, false },
+	{ "limits", read_limits, false },
 	{ "scopes", NULL, false },
 	{ "certificate_names", NULL, false },
 };
@@ -197,7 +246,6 @@ static const struct key user_keys[] = {
 
 static const struct key file_keys[] = {
 	{ "users", NULL, false },
-	{ "networks", NULL, false },
 };
 
 static const struct key *
@@ -295,6 +343,8 @@ users_entry_free(struct users_entry *e)
 		free(u->groups.v[i]);
 	free(u->groups.v);
 	free(u->sources.v);
+	free(u->networks.v);
+	free(u->limits);
 	free(u->hash);
 	free((char *)u->name.ptr);
 	free(e);
@@ -311,6 +361,32 @@ is_new(struct parser *p, const struct node *table, const struct user *u)
 	    "line %d", u->name.ptr,
 	    container_of(m, struct users_entry, node)->line);
 	return false;
+}
+
+static void
+add_networks(struct parser *p, const struct node *table,
+    const struct users_entry *e)
+{
+	const struct node *list = node_get(table, "networks");
+
+	for (size_t i = 0; i < e->user.networks.n; i++)
+		users_networks_add(p->file, &(struct users_network){
+		    .cidr = e->user.networks.v[i], .entry = e,
+		    .line = list->kids[i]->line,
+		    .column = list->kids[i]->column });
+}
+
+static void
+network_twice(void *arg, const struct users_network *first,
+    const struct users_network *again)
+{
+	const struct node at = { .line = again->line,
+		.column = again->column };
+	char text[CIDR_TEXT_SIZE];
+
+	cidr_format(text, &again->cidr);
+	complain(arg, &at, "%s is already a network of the user %s in line %d",
+	    text, first->entry->user.name.ptr, first->line);
 }
 
 static void
@@ -334,6 +410,7 @@ read_user(struct parser *p, const struct node *table)
 	}
 	map_insert(&f->by_name, &e->node, e->user.name);
 	f->v[f->n++] = e;
+	add_networks(p, table, e);
 }
 
 static void
@@ -360,9 +437,8 @@ users_parse(struct users_file *f, const struct tree *t,
 
 		if (strcmp(n->key, "users") == 0)
 			read_users(&p, n);
-		else if (find_key(file_keys, ARRAY_LEN(file_keys), n->key))
-			unsupported_key(&p, n);
 		else
 			unknown_key(&p, file_keys, ARRAY_LEN(file_keys), n);
 	}
+	users_networks_sort(f, network_twice, &p);
 }

@@ -41,7 +41,7 @@ auth_is_possible(const struct auth_question *q)
 const char *
 auth_hash(const struct users_file *f, const struct user *u)
 {
-	return u != NULL ? u->hash : users_file_decoy(f);
+	return u != NULL && u->hash != NULL ? u->hash : users_file_decoy(f);
 }
 
 static bool

@@ -106,6 +106,25 @@ decisions(void **state)
 	users_file_free(&f);
 }
 
+/* Who has none, or is nobody, takes as much work and gets nowhere. */
+static void
+hash_to_work_on(void **state)
+{
+	static const char text[] = USER("a") "[[users]]\nusername = \"b\"\n";
+	struct users_notes notes = { .n_errors = 0 };
+	struct users_file *f;
+	const struct user *a, *b;
+
+	(void)state;
+	assert_int_equal(users_file_parse(&f, "u", STR(text), &notes), 0);
+	a = users_file_find(f, STR("a"));
+	b = users_file_find(f, STR("b"));
+	assert_ptr_equal(auth_hash(f, a), a->hash);
+	assert_ptr_equal(auth_hash(f, b), users_file_decoy(f));
+	assert_ptr_equal(auth_hash(f, NULL), users_file_decoy(f));
+	users_file_free(&f);
+}
+
 static void
 what_an_answer_holds(void **state)
 {
@@ -289,6 +308,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decisions),
+		cmocka_unit_test(hash_to_work_on),
 		cmocka_unit_test(what_an_answer_holds),
 		cmocka_unit_test(impossible_credentials),
 		cmocka_unit_test(same_work_for_all),

@@ -178,6 +178,171 @@ edits_keep_the_rest(void **state)
 	}
 }
 
+/* ---- single keys ---- */
+
+enum key { HASH_, ENABLED, EXPIRES, GROUPS };
+
+struct key_step {
+	const char *name;
+	enum key key;
+	uint64_t value;		/* of enabled and expires */
+	const char *groups[3];
+};
+
+static enum users_edit_result
+set(const struct key_step *s, struct err *err)
+{
+	struct str name = str_from(s->name), groups[3];
+	size_t n = 0;
+
+	switch (s->key) {
+	case ENABLED:
+		return users_edit_set_enabled(path, name, s->value != 0, err);
+	case EXPIRES:
+		return users_edit_set_expires(path, name, s->value, err);
+	case GROUPS:
+		for (; n < 3 && s->groups[n] != NULL; n++)
+			groups[n] = str_from(s->groups[n]);
+		return users_edit_set_groups(path, name, groups, n, err);
+	default:
+		return users_edit_set_hash(path, name, STR(NEW), err);
+	}
+}
+
+#define BARE(name) "[[users]]\nusername = \"" name "\"\n"
+#define DAY UINT64_C(1798761600000000)	/* 2027-01-01 */
+
+static const struct {
+	const char *before;
+	struct key_step step;
+	const char *after;
+} key_edits[] = {
+	/* The key is there. */
+	{ USER("a") "enabled = true # yes\n", { "a", ENABLED, 0 },
+	    USER("a") "enabled = false # yes\n" },
+	{ USER("a") "enabled=false", { "a", ENABLED, 1 },
+	    USER("a") "enabled=true" },
+	{ USER("a") "expires = 2026-01-01T00:00:00+02:00 # x\n" USER("b"),
+	    { "a", EXPIRES, DAY },
+	    USER("a") "expires = 2027-01-01T00:00:00Z # x\n" USER("b") },
+	{ USER("a") "expires = 2026-01-01 00:00:00.5Z\n",
+	    { "a", EXPIRES, DAY + 1 },
+	    USER("a") "expires = 2027-01-01T00:00:00.000001Z\n" },
+	{ USER("a") "groups = [\"x\"]\n", { "a", GROUPS, 0, { "y", "z\"" } },
+	    USER("a") "groups = [\"y\", \"z\\\"\"]\n" },
+	{ USER("a") "groups = [ # ] \"\n  'x]', # one\n  \"y\\\"]\",\n"
+	    "] # end\nenabled = true\n", { "a", GROUPS, 0, { "q" } },
+	    USER("a") "groups = [\"q\"] # end\nenabled = true\n" },
+	{ "users = [ { username = \"a\", enabled = true, groups = [] } ]",
+	    { "a", ENABLED, 0 },
+	    "users = [ { username = \"a\", enabled = false, groups = [] } ]" },
+	{ "users = [ { username = \"a\", groups = [] } ]",
+	    { "a", GROUPS, 0, { "x" } },
+	    "users = [ { username = \"a\", groups = [\"x\"] } ]" },
+	/* It is not: a line behind the others, as they are written. */
+	{ USER("a") "\n# about b\n" USER("b"), { "a", ENABLED, 0 },
+	    USER("a") "enabled = false\n\n# about b\n" USER("b") },
+	{ BARE("a") USER("b"), { "a", HASH_ },
+	    BARE("a") HASH(NEW) USER("b") },
+	{ BARE("a") "groups = [\n  \"x\",\n]\n# b\n" BARE("b"),
+	    { "a", EXPIRES, DAY },
+	    BARE("a") "groups = [\n  \"x\",\n]\n"
+	    "expires = 2027-01-01T00:00:00Z\n# b\n" BARE("b") },
+	{ "[[users]]\n\t username = \"a\"", { "a", GROUPS, 0, { "x" } },
+	    "[[users]]\n\t username = \"a\"\n\t groups = [\"x\"]\n" },
+	{ "[[users]]\r\nusername = \"a\"\r\n\r\n", { "a", ENABLED, 0 },
+	    "[[users]]\r\nusername = \"a\"\r\nenabled = false\r\n\r\n" },
+	{ BARE("\xc3\xb6"), { "\xc3\xb6", ENABLED, 0 },
+	    BARE("\xc3\xb6") "enabled = false\n" },
+	/* It goes. */
+	{ USER("a") "expires = 2026-01-01T00:00:00Z # x\nenabled = true\n",
+	    { "a", EXPIRES, 0 }, USER("a") "enabled = true\n" },
+	{ USER("a") "groups = [\n  \"x\", # one\n]\n# after\n" USER("b"),
+	    { "a", GROUPS, 0, { NULL } }, USER("a") "# after\n" USER("b") },
+	{ USER("a") "groups = [\"x\"]", { "a", GROUPS, 0, { NULL } },
+	    USER("a") },
+	/* It says so already. */
+	{ USER("a"), { "a", ENABLED, 1 }, USER("a") },
+	{ USER("a") "enabled  =  true\n", { "a", ENABLED, 1 },
+	    USER("a") "enabled  =  true\n" },
+	{ USER("a"), { "a", EXPIRES, 0 }, USER("a") },
+	{ USER("a"), { "a", GROUPS, 0, { NULL } }, USER("a") },
+	/* Others' keys stay theirs. */
+	{ USER("a") "networks = [\"10.0.0.0/8\"]\nlimits = \"x\"\n"
+	    BARE("b") "networks = [\"10.1.0.0/16\"]\nsources = [\"::1\"]\n",
+	    { "b", ENABLED, 0 },
+	    USER("a") "networks = [\"10.0.0.0/8\"]\nlimits = \"x\"\n"
+	    BARE("b") "networks = [\"10.1.0.0/16\"]\nsources = [\"::1\"]\n"
+	    "enabled = false\n" },
+};
+
+static void
+single_keys(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(key_edits); i++) {
+		struct err err = { "" };
+
+		put(key_edits[i].before);
+		if (set(&key_edits[i].step, &err) != USERS_EDIT_DONE)
+			fail_msg("%zu: %s", i, err.text);
+		holds(key_edits[i].after);
+		/* Once more is nothing. */
+		if (set(&key_edits[i].step, &err) != USERS_EDIT_DONE)
+			fail_msg("%zu again: %s", i, err.text);
+		holds(key_edits[i].after);
+	}
+}
+
+static const struct {
+	const char *before;
+	struct key_step step;
+	enum users_edit_result result;
+	const char *says;
+} refused_keys[] = {
+	{ USER("a"), { "b", ENABLED, 0 }, USERS_EDIT_NOT_FOUND, "no user b" },
+	{ USER("a"), { "A", EXPIRES, DAY }, USERS_EDIT_NOT_FOUND,
+	    "no user A" },
+	{ "", { "a", GROUPS, 0, { "x" } }, USERS_EDIT_NOT_FOUND,
+	    "no user a" },
+	{ USER("a"), { "", ENABLED, 0 }, USERS_EDIT_BAD_INPUT, "1 to 255" },
+	{ USER("a"), { "a\n", EXPIRES, 0 }, USERS_EDIT_BAD_INPUT,
+	    "1 to 255" },
+	{ USER("a"), { "a", EXPIRES, UINT64_MAX }, USERS_EDIT_BAD_INPUT,
+	    "year 10000" },
+	{ USER("a"), { "a", GROUPS, 0, { "x", "y", "X" } },
+	    USERS_EDIT_BAD_INPUT, "the group x is given twice" },
+	{ USER("a"), { "a", GROUPS, 0, { "\x7f" } }, USERS_EDIT_BAD_INPUT,
+	    "group's name" },
+	{ USER("a") "x = 1\n", { "a", ENABLED, 0 }, USERS_EDIT_BAD_FILE,
+	    "unknown key x" },
+	/* There are no lines to put it in, or to take out. */
+	{ "users = [ { username = \"a\" } ]\n", { "a", ENABLED, 0 },
+	    USERS_EDIT_BAD_FILE, ":1:11: written in a way" },
+	{ "users = [ { username = \"a\", groups = [\"x\"] } ]\n",
+	    { "a", GROUPS, 0, { NULL } }, USERS_EDIT_BAD_FILE,
+	    "written in a way" },
+	{ USER("a") "groups = [\"\"\"x\"\"\"]\n", { "a", GROUPS, 0, { "y" } },
+	    USERS_EDIT_BAD_FILE, ":4:10: written in a way" },
+};
+
+static void
+refused_keys_change_nothing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(refused_keys); i++) {
+		struct err err = { "" };
+		enum users_edit_result r;
+
+		put(refused_keys[i].before);
+		r = set(&refused_keys[i].step, &err);
+		if (r != refused_keys[i].result ||
+		    strstr(err.text, refused_keys[i].says) == NULL)
+			fail_msg("%zu gave %d, %s", i, r, err.text);
+		holds(refused_keys[i].before);
+	}
+}
+
 #define INLINE "users = [ { username = \"a\", password_hash = \"" Y "\" } ]\n"
 
 /* The file stays as it is. */
@@ -459,6 +624,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(edits_keep_the_rest),
 		TEST(refused_edits_change_nothing),
+		TEST(single_keys),
+		TEST(refused_keys_change_nothing),
 		TEST(too_many_groups),
 		TEST(new_file_is_closed),
 		TEST(new_file_of_root_is_the_directorys),

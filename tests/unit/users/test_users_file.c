@@ -48,8 +48,7 @@ static const struct {
 	{ "[global]\nx = 1\n", "1:2", "unknown key global" },
 	{ "\"\\u0001\" = 1\n", "1:1", "unknown key \\x01" },
 	{ GOOD "[[networks]]\ncidr = \"192.0.2.0/28\"\n", "4:3",
-	    "networks is not supported in this release yet" },
-	{ "networks = []\n", "1:1", "not supported in this release yet" },
+	    "unknown key networks" },
 	/* The list of users. */
 	{ "users = 1\n", "1:9", "a list of tables, not a number" },
 	{ "users = \"a\"\n", "1:9", "not a string" },
@@ -57,7 +56,6 @@ static const struct {
 	{ "users = [1]\n", "1:10", "expected a table, not a number" },
 	{ "users = [[]]\n", "1:10", "expected a table, not a list" },
 	/* Keys of a user. */
-	{ U NAME, "1:1", "password_hash is missing" },
 	{ U HASH, "1:1", "username is missing" },
 	{ "\n\n" U HASH, "3:1", "username is missing" },
 	{ GOOD "password = \"secret\"\n", "4:1", "clear text are not read" },
@@ -67,7 +65,6 @@ static const struct {
 	{ GOOD "source = [\"10.0.0.0/8\"]\n", "4:1", "did you mean sources?" },
 	{ GOOD "Enabled = true\n", "4:1", "did you mean enabled?" },
 	{ GOOD "uid = 0\n", "4:1", "unknown key uid" },
-	{ GOOD "limits = \"staff\"\n", "4:1", "limits is not supported" },
 	{ GOOD "scopes = [\"read\"]\n", "4:1", "scopes is not supported" },
 	{ GOOD "certificate_names = [\"CN=a\"]\n", "4:1",
 	    "certificate_names is not supported" },
@@ -134,6 +131,23 @@ static const struct {
 	{ GOOD "sources = [\"10.0.0.0/8\", \"office\"]\n", "4:26", "" },
 	{ GOOD "sources = [\"*\"]\n", "4:12", "" },
 	{ GOOD "sources = [\"fe80::1%eth0\"]\n", "4:12", "" },
+	/* Networks. */
+	{ GOOD "networks = \"10.0.0.0/8\"\n", "4:12", "expected a list" },
+	{ GOOD "networks = []\n", "4:12", "leave the key out where" },
+	{ GOOD "networks = [1]\n", "4:13", "expected a string such as" },
+	{ GOOD "networks = [\"10.0.0.1/8\"]\n", "4:13", "" },
+	{ GOOD "networks = [\"10.0.0.0/8\", \"::1\", \"10.0.0.0/8\"]\n",
+	    "4:34", "10.0.0.0/8 is already a network of the user a in line 4" },
+	{ GOOD "networks = [\n\"::1\"]\n" U "username = \"b\"\n"
+	    "networks = [\"::/0\",\n  \"::1/128\"]\n", "9:3",
+	    "::1/128 is already a network of the user a in line 5" },
+	/* Limits. */
+	{ GOOD "limits = 1\n", "4:10", "expected a string, not a number" },
+	{ GOOD "limits = \"\"\n", "4:10", "name of a limits class" },
+	{ GOOD "limits = \"a b\"\n", "4:10", "name of a limits class" },
+	{ GOOD "limits = \"\u00e9\"\n", "4:10", "name of a limits class" },
+	{ GOOD "limits = \"" LONG16 LONG16 LONG16 LONG16 "x\"\n", "4:10",
+	    "1 to 64 letters" },
 };
 
 static void
@@ -176,7 +190,7 @@ static void
 all_errors_are_told(void **state)
 {
 	static const char text[] =
-	    U "username = 1\nenabled = 3\n" U NAME HASH "x = 1\n"
+	    U "username = 1\nenabled = 3\n" U HASH "x = 1\n"
 	    "[[networks]]\n";
 	struct users_notes notes = { .n_errors = 0 };
 	struct users_file *f;
@@ -189,10 +203,9 @@ all_errors_are_told(void **state)
 	assert_string_equal(err.text,
 	    "u:2:12: expected a string, not a number\n"
 	    "u:3:11: expected true or false\n"
-	    "u:1:1: password_hash is missing\n"
-	    "u:7:1: unknown key x\n"
-	    "u:8:3: networks is not supported in this release yet, it would "
-	    "have no effect");
+	    "u:6:1: unknown key x\n"
+	    "u:4:1: username is missing\n"
+	    "u:7:3: unknown key networks");
 	users_notes_fini(&notes);
 	assert_int_equal(notes.errors.n, 0);
 }
@@ -257,12 +270,18 @@ check_full(const struct users_file *f)
 	assert_int_equal(u->sources.n, 2);
 	cidr_format(cidr, &u->sources.v[1]);
 	assert_string_equal(cidr, "2001:db8::/32");
+	assert_int_equal(u->networks.n, 1);
+	cidr_format(cidr, &u->networks.v[0]);
+	assert_string_equal(cidr, "192.0.2.0/28");
+	assert_string_equal(u->limits, "Staff-2.x_y");
 	u = users_file_find(f, STR("no"));
 	assert_ptr_equal(u, users_file_at(f, 1));
 	assert_true(u->enabled);
 	assert_int_equal(u->groups.n, 0);
 	assert_int_equal(u->expires_us, 0);
 	assert_int_equal(u->sources.n, 0);
+	assert_int_equal(u->networks.n, 0);
+	assert_null(u->limits);
 	assert_null(users_file_find(f, STR("No")));
 	assert_null(users_file_find(f, STR("n")));
 	assert_null(users_file_find(f, STR("no\0")));
@@ -280,6 +299,7 @@ whole_file(void **state)
 	    "groups = [\"developers\", \"Domain Users@ad.example\"]\n"
 	    "enabled = false\nexpires = 2027-01-01T00:00:00+02:00\n"
 	    "sources = [\"10.0.0.0/8\", \"2001:db8::/32\"]\n"
+	    "networks = [\"192.0.2.0/28\"]\nlimits = \"Staff-2.x_y\"\n"
 	    U "username = \"no\"\n" HASH, &notes);
 	check_full(f);
 	assert_int_equal(notes.warnings.n, 0);
@@ -290,6 +310,7 @@ whole_file(void **state)
 	    "  groups: [developers, Domain Users@ad.example]\n"
 	    "  enabled: false\n  expires: 2027-01-01T00:00:00+02:00\n"
 	    "  sources: ['10.0.0.0/8', '2001:db8::/32']\n"
+	    "  networks: [192.0.2.0/28]\n  limits: Staff-2.x_y\n"
 	    "- username: no\n  password_hash: " Y "\n", &notes);
 	check_full(f);
 	users_file_free(&f);
@@ -322,6 +343,12 @@ static const struct {
 	    "u:1:1: a hash" },
 	{ USER("a", "$6$s$" X43 X43) USER("b", "$6$other$" X43 X43), "$6$",
 	    NULL },
+	/* Who has no password has no say. */
+	{ U NAME, "$y$j9T$", NULL },
+	{ U NAME USER("b", BCRYPT("04")) U "username = \"c\"\n",
+	    "$2b$04$", NULL },
+	{ U NAME USER("b", BCRYPT("04")) USER("c", BCRYPT("04"))
+	    USER("d", BCRYPT("05")), "$2b$04$", "u:9:1: a hash" },
 };
 
 static void
@@ -397,6 +424,184 @@ many_users(void **state)
 	bytes_fini(&text);
 }
 
+/* ---- networks ---- */
+
+static const char *
+whose(const struct users_file *f, const char *source)
+{
+	const struct user *u;
+	struct addr a;
+
+	assert_true(addr_parse(&a, str_from(source)));
+	u = users_file_find_network(f, &a);
+	return u == NULL ? "nobody" : u->name.ptr;
+}
+
+static void
+longest_prefix_wins(void **state)
+{
+	static const char text[] =
+	    U "username = \"ten\"\nnetworks = [\"10.0.0.0/8\", \"::/1\"]\n"
+	    U "username = \"one\"\nnetworks = [\"10.1.2.3\", \"::1\"]\n"
+	    U "username = \"two\"\nnetworks = [\"10.1.2.0/24\"]\n"
+	    U "username = \"low\"\nnetworks = [\"10.1.2.0/25\"]\n"
+	    U "username = \"end\"\nnetworks = [\"10.255.0.0/16\", "
+	    "\"255.255.255.255\", \"2001:db8::/32\"]\n";
+	static const struct {
+		const char *source, *user;
+	} table[] = {
+		{ "9.255.255.255", "nobody" }, { "10.0.0.0", "ten" },
+		{ "10.1.1.255", "ten" }, { "10.1.2.0", "low" },
+		{ "10.1.2.2", "low" }, { "10.1.2.3", "one" },
+		{ "::ffff:10.1.2.3", "one" }, { "10.1.2.4", "low" },
+		{ "10.1.2.127", "low" }, { "10.1.2.128", "two" },
+		{ "10.1.2.255", "two" }, { "10.1.3.0", "ten" },
+		{ "10.254.255.255", "ten" }, { "10.255.0.0", "end" },
+		{ "10.255.255.255", "end" }, { "11.0.0.0", "nobody" },
+		{ "255.255.255.254", "nobody" }, { "255.255.255.255", "end" },
+		{ "0.0.0.0", "nobody" }, { "::", "ten" }, { "::1", "one" },
+		{ "::2", "ten" }, { "2001:db7:ffff::", "ten" },
+		{ "2001:db8::1", "end" }, { "2001:db9::", "ten" },
+		{ "8000::", "nobody" },
+	};
+	struct users_notes notes;
+	struct users_file *f = parse("u", text, &notes);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (strcmp(whose(f, table[i].source), table[i].user) != 0)
+			fail_msg("%s is %s, not %s", table[i].source,
+			    whose(f, table[i].source), table[i].user);
+	assert_int_equal(notes.warnings.n, 0);
+	users_file_free(&f);
+	f = parse("u", GOOD, &notes);
+	assert_string_equal(whose(f, "10.0.0.1"), "nobody");
+	users_file_free(&f);
+}
+
+/* The longest of all, one after the other. */
+static const struct user *
+scan(const struct users_file *f, const struct addr *a)
+{
+	const struct user *best = NULL;
+	int bits = -1;
+
+	for (size_t i = 0; i < users_file_count(f); i++) {
+		const struct user *u = users_file_at(f, i);
+
+		for (size_t k = 0; k < u->networks.n; k++) {
+			const struct cidr *c = &u->networks.v[k];
+
+			if (!cidr_has(c, a) || c->bits <= bits)
+				continue;
+			bits = c->bits;
+			best = u;
+		}
+	}
+	return best;
+}
+
+static uint32_t seed = 20261121;
+
+static unsigned
+draw(unsigned n)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (seed >> 8) % n;
+}
+
+/* Few bits differ, so that networks lie within each other. */
+static struct addr
+draw_addr(void)
+{
+	struct addr a;
+	const char *text = draw(2) == 0 ? "10.0.0.0" : "2001::";
+
+	assert_true(addr_parse(&a, str_from(text)));
+	for (unsigned i = 0; i < 4; i++)
+		a.b[12 + i] ^= (uint8_t)(draw(2) << draw(8));
+	return a;
+}
+
+static void
+add_random(struct bytes *text, char (*seen)[CIDR_TEXT_SIZE], size_t *n)
+{
+	struct addr a = draw_addr();
+	struct cidr c = { a, (uint8_t)(100 + draw(29)), addr_is_v4(&a) };
+
+	for (unsigned bit = c.bits; bit < 128; bit++)
+		c.base.b[bit / 8] &= (uint8_t)~(0x80u >> bit % 8);
+	cidr_format(seen[*n], &c);
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp(seen[i], seen[*n]) == 0)
+			return;
+	bytes_fmt(text, U "username = \"u%zu\"\nnetworks = [\"%s\"]\n", *n,
+	    seen[*n]);
+	++*n;
+}
+
+static void
+networks_as_a_scan_finds_them(void **state)
+{
+	static char seen[200][CIDR_TEXT_SIZE];
+
+	(void)state;
+	for (unsigned round = 0; round < 20; round++) {
+		struct bytes text = { 0 };
+		struct users_notes notes;
+		struct users_file *f;
+		size_t n = 0;
+
+		for (unsigned i = 0; i < ARRAY_LEN(seen); i++)
+			add_random(&text, seen, &n);
+		f = parse("u", text.ptr, &notes);
+		for (unsigned i = 0; i < 2000; i++) {
+			struct addr a = draw_addr();
+
+			assert_ptr_equal(users_file_find_network(f, &a),
+			    scan(f, &a));
+		}
+		users_file_free(&f);
+		bytes_fini(&text);
+	}
+}
+
+static void
+too_many_networks(void **state)
+{
+	struct users_notes notes = { .n_errors = 0 };
+	struct bytes text = { 0 };
+	struct users_file *f;
+
+	(void)state;
+	bytes_fmt(&text, "%snetworks = [", GOOD);
+	for (int i = 0; i < USERS_NETWORKS_MAX; i++)
+		bytes_fmt(&text, "\"10.0.%d.0/24\", ", i);
+	bytes_fmt(&text, "]\n");
+	f = parse("u", text.ptr, &notes);
+	assert_int_equal(users_file_at(f, 0)->networks.n, USERS_NETWORKS_MAX);
+	users_file_free(&f);
+	text.len -= 2;
+	bytes_fmt(&text, "\"10.1.0.0/24\"]\n");
+	assert_int_equal(users_file_parse(&f, "u",
+	    (struct str){ text.ptr, text.len }, &notes), -1);
+	assert_non_null(strstr(notes.errors.v[0], "257 address ranges"));
+	bytes_fini(&text);
+	users_notes_fini(&notes);
+}
+
+static void
+password_may_be_absent(void **state)
+{
+	struct users_notes notes;
+	struct users_file *f = parse("u", U NAME "groups = [\"x\"]\n", &notes);
+
+	(void)state;
+	assert_null(users_file_find(f, STR("a"))->hash);
+	assert_int_equal(notes.warnings.n, 0);
+	users_file_free(&f);
+}
+
 int
 main(void)
 {
@@ -405,6 +610,10 @@ main(void)
 		cmocka_unit_test(all_errors_are_told),
 		cmocka_unit_test(errors_are_bounded),
 		cmocka_unit_test(too_many_groups),
+		cmocka_unit_test(too_many_networks),
+		cmocka_unit_test(longest_prefix_wins),
+		cmocka_unit_test(networks_as_a_scan_finds_them),
+		cmocka_unit_test(password_may_be_absent),
 		cmocka_unit_test(whole_file),
 		cmocka_unit_test(decoy_costs_as_most_do),
 		cmocka_unit_test(loading),

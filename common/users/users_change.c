@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The text is changed, never printed anew. The tree tells where things stand
+ * (lines, and columns in characters). Whether the text says then what it
+ * should is the caller's to find out.
+ */
+#include "users/users_change.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "users/users_text.h"
+
+static enum users_edit_result
+by_hand(struct users_change *e, const struct node *n)
+{
+	(void)node_err(e->err, e->tree, n, "written in a way that is not "
+	    "edited here; change it by hand");
+	return USERS_EDIT_BAD_FILE;
+}
+
+/* The table of a user that is in the file. */
+static const struct node *
+table_of(const struct users_change *e, struct str name)
+{
+	const struct node *users = node_get(e->tree->root, "users");
+
+	for (size_t i = 0; users != NULL && i < users->n; i++) {
+		const char *s = node_string(node_get(users->kids[i],
+		    "username"));
+
+		if (str_eq(str_from(s), name))
+			return users->kids[i];
+	}
+	return NULL;
+}
+
+/* Does it stand under [[users]], so that each key has lines of its own? */
+static bool
+has_lines(const struct users_change *e, const struct node *table)
+{
+	return users_text_starts_with(e->text, users_text_at(e->text,
+	    table->line, table->column), "[[");
+}
+
+/* The text as it was, but for what is between two places in it. */
+static void
+splice(struct users_change *e, size_t from, size_t to, struct str with)
+{
+	bytes_add(&e->next, e->text.ptr, from);
+	bytes_add(&e->next, with.ptr, with.len);
+	bytes_add(&e->next, e->text.ptr + to, e->text.len - to);
+}
+
+/* A line at the end of the table, in the manner of its user name's. */
+static enum users_edit_result
+insert_key(struct users_change *e, const struct node *table, const char *key,
+    struct str value)
+{
+	size_t like = users_text_line(e->text,
+	    node_get(table, "username")->key_line);
+	size_t at = users_text_line(e->text, table->last_line + 1);
+	struct str indent = users_text_indent(e->text, like);
+	const char *eol = users_text_eol(e->text, like);
+	struct bytes line = { 0 };
+
+	if (!has_lines(e, table))
+		return by_hand(e, table);
+	if (at > 0 && e->text.ptr[at - 1] != '\n')
+		bytes_fmt(&line, "%s", eol);
+	bytes_add(&line, indent.ptr, indent.len);
+	bytes_fmt(&line, "%s = ", key);
+	bytes_add(&line, value.ptr, value.len);
+	bytes_fmt(&line, "%s", eol);
+	splice(e, at, at, (struct str){ line.ptr, line.len });
+	bytes_fini(&line);
+	return USERS_EDIT_DONE;
+}
+
+/* With its lines. */
+static enum users_edit_result
+cut_key(struct users_change *e, const struct node *table, const struct node *n)
+{
+	if (!has_lines(e, table))
+		return by_hand(e, n);
+	splice(e, users_text_line(e->text, n->key_line),
+	    users_text_line(e->text, n->last_line + 1), STR(""));
+	return USERS_EDIT_DONE;
+}
+
+/* An empty value: the key shall not be there. */
+static enum users_edit_result
+set_key(struct users_change *e, struct str name, const char *key,
+    struct str value)
+{
+	const struct node *table = table_of(e, name);
+	const struct node *n = node_get(table, key);
+	size_t from, to;
+
+	if (n == NULL && value.len == 0) {
+		splice(e, 0, 0, STR(""));
+		return USERS_EDIT_DONE;
+	}
+	if (n == NULL)
+		return insert_key(e, table, key, value);
+	if (value.len == 0)
+		return cut_key(e, table, n);
+	from = users_text_at(e->text, n->line, n->column);
+	to = users_text_value_end(e->text, from);
+	if (to == 0)
+		return by_hand(e, n);
+	splice(e, from, to, value);
+	return USERS_EDIT_DONE;
+}
+
+static void
+print_groups(struct bytes *b, const struct string_list *groups)
+{
+	bytes_fmt(b, "[");
+	for (size_t i = 0; i < groups->n; i++) {
+		bytes_fmt(b, "%s", i > 0 ? ", " : "");
+		value_print_quoted(b, groups->v[i]);
+	}
+	bytes_fmt(b, "]");
+}
+
+enum users_edit_result
+users_change_add(struct users_change *e, const struct user *wish)
+{
+	struct bytes *b = &e->next;
+
+	bytes_add(b, e->text.ptr, e->text.len);
+	if (b->len > 0 && b->ptr[b->len - 1] != '\n')
+		bytes_fmt(b, "\n");
+	bytes_fmt(b, "%s[[users]]\nusername = ", b->len > 0 ? "\n" : "");
+	value_print_quoted(b, wish->name.ptr);
+	bytes_fmt(b, "\npassword_hash = ");
+	value_print_quoted(b, wish->hash);
+	if (wish->groups.n > 0) {
+		bytes_fmt(b, "\ngroups = ");
+		print_groups(b, &wish->groups);
+	}
+	bytes_fmt(b, "\n");
+	return USERS_EDIT_DONE;
+}
+
+enum users_edit_result
+users_change_delete(struct users_change *e, const struct user *wish)
+{
+	const struct node *table = table_of(e, wish->name);
+	size_t to = users_text_line(e->text, table->last_line + 1);
+
+	if (!has_lines(e, table))
+		return by_hand(e, table);
+	/* One of the blank lines around it goes as well. */
+	if (to < e->text.len && users_text_is_blank(e->text, to))
+		to = users_text_line(e->text, table->last_line + 2);
+	splice(e, users_text_line(e->text, table->line), to, STR(""));
+	return USERS_EDIT_DONE;
+}
+
+enum users_edit_result
+users_change_hash(struct users_change *e, const struct user *wish)
+{
+	struct bytes b = { 0 };
+	enum users_edit_result r;
+
+	value_print_quoted(&b, wish->hash);
+	r = set_key(e, wish->name, "password_hash",
+	    (struct str){ b.ptr, b.len });
+	bytes_fini(&b);
+	return r;
+}
+
+enum users_edit_result
+users_change_groups(struct users_change *e, const struct user *wish)
+{
+	struct bytes b = { 0 };
+	enum users_edit_result r;
+
+	if (wish->groups.n > 0)
+		print_groups(&b, &wish->groups);
+	r = set_key(e, wish->name, "groups", (struct str){ b.ptr, b.len });
+	bytes_fini(&b);
+	return r;
+}
+
+enum users_edit_result
+users_change_enabled(struct users_change *e, const struct user *wish)
+{
+	const struct user *is = users_file_find(e->file, wish->name);
+	bool as_it_is = is->enabled == wish->enabled;
+
+	if (as_it_is) {
+		splice(e, 0, 0, STR(""));
+		return USERS_EDIT_DONE;
+	}
+	return set_key(e, wish->name, "enabled",
+	    wish->enabled ? STR("true") : STR("false"));
+}
+
+enum users_edit_result
+users_change_expires(struct users_change *e, const struct user *wish)
+{
+	char text[CLOCK_TEXT_SIZE] = "";
+	char *fraction;
+
+	if (wish->expires_us != 0)
+		clock_format(text, wish->expires_us, 6);
+	fraction = strstr(text, ".000000Z");
+	if (fraction != NULL)
+		memcpy(fraction, "Z", sizeof("Z"));
+	return set_key(e, wish->name, "expires", str_from(text));
+}
