@@ -269,6 +269,8 @@ conn_accept(struct listener *l, int fd, const struct endpoint *peer)
 	metrics_add(w->cells, METRIC_proxy_connections_total, ACCEPT_OK, 1);
 	conn_begin(c, l, fd, peer);
 	admit_wait(c);
+	if (l->terms.client != AUTH_NONE && c->magic == CONN_MAGIC)
+		conn_step(c, conn_client_ask);
 }
 
 /* ---- relay ---- */
@@ -304,6 +306,7 @@ handshake_free(struct conn *c)
 	ASSERT(!c->pre_login);
 	conn_bind_cancel(c);
 	c->h = NULL;
+	identity_unref(&h->visitor);
 	if (c->relay == NULL)
 		event_del(&c->readable);
 	evtimer_del(&h->clock);

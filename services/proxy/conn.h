@@ -2,7 +2,7 @@
 /*
  * conn: the life of one client's connection.
  *
- * accept → greeting → login → request → resolve → decide → dial → relay. The
+ * accept → [who may come in] → greeting → login → request → resolve → decide → dial → relay. The
  * table of states is in conn_states.c, the handlers in conn_*.c (conn_impl.h
  * says where what is): one does the work of a state and returns the state to be
  * in. Two objects: struct handshake, with everything
@@ -32,6 +32,7 @@ struct notice;
 struct worker;
 
 enum conn_state {
+	CONN_CLIENT_WAIT,	/* authd is asked about the client's address */
 	CONN_GREETING,		/* the first byte tells the carrier */
 	CONN_METHODS,		/* offered by a client of SOCKS5 */
 	CONN_AUTH_READ,		/* user and password */
@@ -78,8 +79,9 @@ struct handshake {
 	bool watching;		/* conn->readable is added */
 	bool eof;		/* the client ended its side */
 
+	struct identity *visitor;	/* by its address; NULL: not asked */
 	uint16_t in_len;
-	uint8_t auth_method;	/* enum record_auth, of the last login */
+	uint8_t auth_method;	/* enum record_auth, of the last question */
 	uint8_t offered_len;
 	uint8_t claimed_len;
 	struct http_connect http;	/* the head that is being read */

@@ -2,11 +2,11 @@
 /*
  * conn_impl: what the files of the room conn_*.c share.
  *
- * conn_greeting tells the carrier by the first byte; conn_socks5, conn_socks4
- * and conn_http speak it; conn_login asks who it is; conn_request resolves,
- * asks whether it may, and gives the request to conn_connect, conn_bind or
- * conn_udp. A handler returns the state to be in; its own state means "wait for
- * more". Worker's thread.
+ * conn_client asks who may come in; conn_greeting tells the carrier by the
+ * first byte; conn_socks5, conn_socks4 and conn_http speak it; conn_login asks
+ * who it is; conn_request resolves, asks whether it may, and gives the request
+ * to conn_connect, conn_bind or conn_udp. A handler returns the state to be in;
+ * its own state means "wait for more". Worker's thread.
  */
 #ifndef PROXY_CONN_IMPL_H
 #define PROXY_CONN_IMPL_H
@@ -57,6 +57,13 @@ bool conn_reply(struct conn *c, const struct endpoint *bound) MUST_CHECK;
 /* The same, never masked: the client is to act on it. */
 bool conn_tell(struct conn *c, const struct endpoint *bound) MUST_CHECK;
 
+/* ---- conn_client.c ---- */
+
+/* Asks about the client's address, before its first byte; ends in the greeting
+ * or, without a word, in the end. */
+conn_handler_fn conn_client_ask;
+conn_handler_fn conn_client_answer;
+
 /* ---- conn_greeting.c ---- */
 conn_handler_fn conn_greeting_input;
 
@@ -65,7 +72,8 @@ conn_handler_fn conn_socks5_greeting, conn_socks5_login;
 
 /* ---- conn_login.c ---- */
 
-/* Nobody has to log in: who comes is the listener's anonymous_user. */
+/* Nobody has to log in: who comes is whom its address says, or else the
+ * listener's anonymous_user. */
 void conn_login_nobody(struct conn *c);
 /* May a client come without a login? With a name and a password? */
 bool conn_login_is_optional(const struct conn *c);
@@ -74,6 +82,8 @@ bool conn_login_is_possible(const struct conn *c);
 void conn_login_offer(struct conn *c, struct str user, struct str password);
 /* Asks who that is; ends in the carrier's welcome or reject. */
 enum conn_state conn_login_ask(struct conn *c);
+/* Counts an answer to the last question. */
+void conn_login_count(const struct conn *c, const struct login_answer *a);
 /* Asks with a password that nobody has, and believes no yes: a refusal that
  * takes as long as any. Drops all input. */
 enum conn_state conn_login_ask_in_vain(struct conn *c, struct str user);

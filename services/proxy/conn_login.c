@@ -33,8 +33,10 @@ conn_login_nobody(struct conn *c)
 		.method = AUTH_NONE,
 		.user = str_from(c->h->listener->cfg->anonymous_user),
 	};
+	struct identity *visitor = c->h->visitor;
 
-	c->identity = identity_new(&nobody);
+	c->identity = visitor != NULL ? identity_ref(visitor)
+				      : identity_new(&nobody);
 }
 
 void
@@ -68,8 +70,8 @@ failed(struct conn *c, enum close_reason reason, uint32_t delay_ms)
 	return CONN_AUTH_DELAY;
 }
 
-static void
-count(const struct conn *c, const struct login_answer *a)
+void
+conn_login_count(const struct conn *c, const struct login_answer *a)
 {
 	static const unsigned results[] = {
 		[LOGIN_SILENT] = AUTH_RESULT_SILENT,
@@ -91,7 +93,7 @@ answered(struct conn *c, const struct login_answer *a)
 	if (a->source_bound && !addr_eq(&a->asked_source, &c->source.addr))
 		return ask(c, true);
 	forget_password(c->h);
-	count(c, a);
+	conn_login_count(c, a);
 	switch (a->result) {
 	case LOGIN_OK:
 		if (c->h->in_vain)

@@ -300,7 +300,7 @@ conn_record_refused(const struct listener *l, const struct endpoint *peer,
 void
 conn_record_gone(struct conn *c)
 {
-	if (c->state != CONN_GREETING || c->h->in_len > 0)
+	if (c->state > CONN_GREETING || c->h->in_len > 0)
 		conn_record_end(c, CLOSE_client_gone, NULL, NULL);
 }
 

@@ -133,9 +133,11 @@ request_input(struct conn *c)
 #define TO_COMMAND (TO(RESOLVE) | TO(ACL_WAIT) | TO(UDP) | TO_DECIDED)
 
 const struct conn_state_info conn_states[CONN_STATES] = {
+	[CONN_CLIENT_WAIT] = { "client_wait", NULL, conn_client_answer, NULL,
+	    CLOCK_ASKED, TO(GREETING) },
 	[CONN_GREETING] = { "greeting", conn_greeting_input, NULL,
 	    handshake_expired, CLOCK_HANDSHAKE,
-	    TO(METHODS) | TO(REQUEST) },
+	    TO(CLIENT_WAIT) | TO(METHODS) | TO(REQUEST) },
 	[CONN_METHODS] = { "methods", conn_socks5_greeting, NULL,
 	    handshake_expired, CLOCK_HANDSHAKE,
 	    TO(AUTH_READ) | TO(REQUEST) | TO(LINGER) },
@@ -163,8 +165,9 @@ const struct conn_state_info conn_states[CONN_STATES] = {
 	[CONN_CLOSING] = { "closing", NULL, NULL, NULL, CLOCK_NONE, 0 },
 };
 
-const char *const conn_state_names[] = { "greeting", "methods", "auth_read",
-	"auth_wait", "auth_delay", "request", "resolve", "acl_wait", "dial",
-	"bind_wait", "relay", "udp", "linger", "closing", NULL };
+const char *const conn_state_names[] = { "client_wait", "greeting", "methods",
+	"auth_read", "auth_wait", "auth_delay", "request", "resolve",
+	"acl_wait", "dial", "bind_wait", "relay", "udp", "linger", "closing",
+	NULL };
 static_assert(ARRAY_LEN(conn_state_names) == CONN_STATES + 1,
     "a name per state");

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who it is, as authd says: every answer to a login, told in the words of each
- * carrier and recorded.
+ * carrier and recorded; and every answer about an address, of which the client
+ * hears nothing.
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "rig.h"
@@ -122,6 +124,138 @@ test_authd_says_who_it_is(void **state)
 	peers_next_session(r->peers, RECORD_CLOSE, "client_closed");
 }
 
+/* ---- by address ---- */
+
+#define BY_ADDRESS "proxy.client_methods=pam.address", \
+	"proxy.socks_methods=none", "proxy.allow_anonymous=true"
+
+enum speech { SOCKS5, SOCKS4, HTTP, SPEECHES };
+
+/* Asks for the target in the words of a carrier, without waiting for any. */
+static void
+speak(struct rig *r, int fd, enum speech how)
+{
+	switch (how) {
+	case SOCKS5:
+		rig_send_lit(fd, "\5\1\0");
+		rig_request(fd, &r->target_at);
+		break;
+	case SOCKS4:
+		rig_send_socks4(fd, r->target_at.port, "127.0.0.1", NULL);
+		break;
+	case HTTP:
+		rig_send_connect(fd, &r->target_at, "");
+		break;
+	case SPEECHES:
+		break;
+	}
+}
+
+static void
+expect_welcome(int fd, enum speech how)
+{
+	char reply[8];
+
+	switch (how) {
+	case SOCKS5:
+		rig_expect_lit(fd, "\5\0");
+		(void)rig_expect_success(fd);
+		break;
+	case SOCKS4:
+		assert_int_equal(recv(fd, reply, 8, MSG_WAITALL), 8);
+		assert_memory_equal(reply, "\0\x5a", 2);
+		break;
+	case HTTP:
+		rig_expect_answer(fd, "HTTP/1.1 200 ", NULL);
+		break;
+	case SPEECHES:
+		break;
+	}
+}
+
+/* Nobody's session, and not a byte. */
+static void
+expect_shut_out(struct rig *r, const char *from, enum speech how,
+    const char *reason)
+{
+	const struct record_session *s;
+	int fd = rig_connect(r, from);
+
+	speak(r, fd, how);
+	(void)rig_expect_end(fd);
+	close(fd);
+	s = peers_next_session(r->peers, RECORD_REJECT, reason);
+	assert_int_equal(s->user.len, 0);
+	assert_int_equal(s->auth_method, AUTH_PAM_ADDRESS);
+	assert_int_equal(s->reply_code, RECORD_NO_REPLY);
+}
+
+/* With each carrier the session is whose the address is. */
+static void
+test_address(void **state)
+{
+	static const enum record_carrier carriers[] = { CARRIER_SOCKS5,
+		CARRIER_SOCKS4, CARRIER_HTTP };
+	struct rig *r = *state;
+
+	rig_start(r, (const char *[]){ BY_ADDRESS, NULL });
+	peers_script_login(r->peers, &(struct peers_login){
+		.user = "lan", .limits = "slow", .source_bound = true });
+	for (enum speech how = SOCKS5; how < SPEECHES; how++) {
+		const struct record_session *s;
+		int fd = rig_connect(r, "127.0.0.7:0");
+
+		speak(r, fd, how);
+		expect_welcome(fd, how);
+		rig_expect_tunnel(fd, rig_accept(r->target));
+		s = peers_next_session(r->peers, RECORD_OPEN, NULL);
+		assert_int_equal(s->carrier, carriers[how]);
+		assert_int_equal(s->auth_method, AUTH_PAM_ADDRESS);
+		assert_true(str_eq(s->user, STR("lan")));
+		assert_true(str_eq(s->limits, STR("slow")));
+		peers_next_session(r->peers, RECORD_CLOSE, "client_closed");
+	}
+	assert_int_equal(peers_logins(r->peers), 1);
+	assert_int_equal(rig_metric(r, "proxy_auth_attempts_total"
+	    "{method=\"pam.address\",result=\"success\"}"), 3);
+	/* another address is another question */
+	answer(r, FAILED, 0);
+	for (enum speech how = SOCKS5; how < SPEECHES; how++)
+		expect_shut_out(r, "127.0.0.8:0", how, "client_auth_failed");
+	assert_int_equal(peers_decisions(r->peers), 1);
+}
+
+/* Threats.md P-6: gone or frozen, authd lets nobody in; the anonymous user's
+ * name is none for who was not let in. */
+static void
+test_address_without_authd(void **state)
+{
+	struct rig *r = *state;
+	int fd;
+
+	rig_start(r, (const char *[]){ BY_ADDRESS,
+	    "proxy.timeouts.login=300ms", NULL });
+	peers_script_login(r->peers, &(struct peers_login){
+		.how = PEERS_HOLD });
+	for (enum speech how = SOCKS5; how < SPEECHES; how++)
+		expect_shut_out(r, NULL, how, "auth_silent");
+	peers_stop_authd(r->peers);
+	rig_wait_metric(r, "bus_connected{socket=\"auth\"}", 0);
+	for (enum speech how = SOCKS5; how < SPEECHES; how++)
+		expect_shut_out(r, NULL, how, "auth_silent");
+	assert_int_equal(peers_decisions(r->peers), 0);
+	peers_script_login(r->peers, &(struct peers_login){ 0 });
+	peers_start_authd(r->peers);
+	rig_wait_metric(r, "bus_connected{socket=\"auth\"}", 1);
+	fd = rig_connect(r, NULL);
+	speak(r, fd, SOCKS5);
+	expect_welcome(fd, SOCKS5);
+	rig_expect_tunnel(fd, rig_accept(r->target));
+	assert_true(str_eq(peers_next_session(r->peers, RECORD_OPEN,
+	    NULL)->user, STR("anonymous")));
+	peers_next_session(r->peers, RECORD_CLOSE, "client_closed");
+}
+
 #define T(name) \
 	cmocka_unit_test_setup_teardown(test_##name, rig_setup, rig_teardown)
 
@@ -130,6 +264,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(throttled_looks_like_failed), T(authd_says_who_it_is),
+		T(address), T(address_without_authd),
 	};
 
 	if (argc != 2)

@@ -368,8 +368,8 @@ hide_chance(struct outcome *o)
 	static const char before[] = "; session ";
 	char *at = o->seen;
 
-	if (o->seen[0] == 5 && o->n_seen >= 14)
-		memset(o->seen + 12, 0, 2);
+	if (o->seen[0] == 5 && o->n_seen >= 14)	/* without a login 2 less */
+		memset(o->seen + (o->seen[1] == 0 ? 10 : 12), 0, 2);
 	if (o->seen[0] == 0 && o->n_seen >= 8)
 		memset(o->seen + 2, 0, 2);
 	while ((at = strstr(at, before)) != NULL) {
