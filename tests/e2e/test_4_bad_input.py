@@ -68,7 +68,7 @@ FILES = [
     ("acl.toml", "[[rules]]\naction = 'block'\ndestinations = ['10.0.0.0/33']\n", 3, "10.0.0.0/33"),
     ("acl.toml", "[[rules]\n", 1, ""),
     ("acl.toml", "rulez = 1\n", 1, "rulez"),
-    ("users.toml", "[[users]]\nusername = 'x'\n", 1, "password_hash is missing"),
+    ("users.toml", "[[users]]\nenabled = true\n", 1, "username is missing"),
     ("users.toml", "[[users]]\nusername = 'x'\npassword_hash = 'plain'\n", 3, "not a password hash"),
     ("users.toml", "[[users]\n", 1, ""),
     ("tokens.toml", "[[tokens]]\nname = 'x'\n", 1, "a token needs sha256"),
