@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -334,22 +335,41 @@ give_up(struct pam_reply *reply, enum pam_process_result result,
 	return result;
 }
 
+/* May it be started now? One failure is waited for, which is short; while
+ * there are more, nobody need wait to hear of it. */
+static bool
+is_time_to_start(struct pam_process *p, uint64_t deadline_ms)
+{
+	uint64_t now = clock_mono_ms();
+	struct timespec pause = { 0 };
+
+	if (is_interrupted(p))
+		return false;
+	if (now >= p->start_at_ms)
+		return true;
+	if (p->backoff_ms > BACKOFF_MIN_MS || p->start_at_ms >= deadline_ms)
+		return false;
+	pause.tv_nsec = (long)(p->start_at_ms - now) * 1000000;
+	(void)nanosleep(&pause, NULL);
+	return true;
+}
+
 /* A process that waits for a question; false: there is none to be had. */
 static bool
-make_ready(struct pam_process *p)
+make_ready(struct pam_process *p, uint64_t deadline_ms)
 {
-	int rc;
+	int error;
 
 	if (p->fd >= 0 && !is_quiet(p))
 		account(p, PAM_PROCESS_DIED, 0, end(p));
-	if (p->fd >= 0)
-		return true;
-	if (clock_mono_ms() < p->start_at_ms)
-		return false;
-	rc = start(p);
-	if (rc != 0)
-		account(p, PAM_PROCESS_START, rc, 0);
-	return rc == 0;
+	while (p->fd < 0) {
+		if (!is_time_to_start(p, deadline_ms))
+			return false;
+		error = start(p);
+		if (error != 0)
+			account(p, PAM_PROCESS_START, error, 0);
+	}
+	return true;
 }
 
 static void
@@ -362,8 +382,7 @@ count_answer(struct pam_process *p)
 static enum pam_process_result
 conclude(struct pam_process *p, enum exchange e, struct pam_reply *reply)
 {
-	if (e != EXCHANGE_UNREAD)
-		p->backoff_ms = 0;	/* it had started */
+	p->backoff_ms = 0;	/* it had started */
 	switch (e) {
 	case EXCHANGE_DONE:
 		count_answer(p);
@@ -372,10 +391,6 @@ conclude(struct pam_process *p, enum exchange e, struct pam_reply *reply)
 		account(p, PAM_PROCESS_DEADLINE, 0, end(p));
 		return give_up(reply, PAM_PROCESS_TIMED_OUT,
 		    "the PAM worker did not answer in time");
-	case EXCHANGE_UNREAD:
-		account(p, PAM_PROCESS_START, 0, end(p));
-		return give_up(reply, PAM_PROCESS_FAILED,
-		    "the PAM worker does not start");
 	default:
 		account(p, PAM_PROCESS_DIED, 0, end(p));
 		return give_up(reply, PAM_PROCESS_FAILED,
@@ -389,16 +404,16 @@ ask(struct pam_process *p, const struct packet *q, uint64_t deadline_ms,
 {
 	enum exchange e;
 
-	for (;;) {
-		if (!make_ready(p))
-			return give_up(reply, PAM_PROCESS_FAILED,
-			    "no PAM worker can be started");
+	while (make_ready(p, deadline_ms)) {
 		e = exchange(p, q, deadline_ms, reply);
-		if (e != EXCHANGE_UNREAD || p->answered == 0)
+		if (e != EXCHANGE_UNREAD)
 			return conclude(p, e, reply);
-		/* It had worked, so something else ended it: the next one. */
-		account(p, PAM_PROCESS_DIED, 0, end(p));
+		/* Nobody has seen the question: on to the next process. */
+		account(p, p->answered > 0 ? PAM_PROCESS_DIED :
+		    PAM_PROCESS_START, 0, end(p));
 	}
+	return give_up(reply, PAM_PROCESS_FAILED,
+	    "no PAM worker can be started");
 }
 
 enum pam_process_result

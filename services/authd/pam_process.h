@@ -58,8 +58,9 @@ struct pam_process *pam_process_new(const struct pam_process_options *o)
  * detail says why. A question that a process has read is never asked again.
  *
  * A process that ends before it has read anything is the sign of an
- * installation that does not work: the next attempt is made 100 ms later, then
- * after twice that, up to 5 s. Questions between are FAILED at once.
+ * installation that does not work: the next attempt is made 100 ms later, for
+ * the same question, then after twice that, up to 5 s. Questions between these
+ * are FAILED at once.
  */
 enum pam_process_result pam_process_ask(struct pam_process *p,
     const struct pam_question *q, uint64_t deadline_ms,
