@@ -89,6 +89,8 @@ add_user(struct auth_answer *a, const struct user *u)
 {
 	a->expires_us = u->expires_us;
 	a->source_bound |= u->sources.n > 0;
+	if (u->limits != NULL)
+		a->limits = xstrdup(u->limits);
 	auth_add_groups(a, &u->groups);
 }
 

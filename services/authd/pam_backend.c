@@ -107,7 +107,7 @@ static const struct user *
 known(const struct users_file *f, const struct auth_question *q)
 {
 	return q->method == AUTH_PAM_USERNAME ? users_file_find(f, q->user) :
-	    NULL;
+	    users_file_find_network(f, &q->source);
 }
 
 static void

@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "authd/auth.h"
+#include "authd/groups.h"
 #include "authd/users_backend.h"
 #include "base/clock.h"
 
@@ -20,7 +22,7 @@
 #define NOW 1800000000000000	/* 2027-01-15 */
 
 static const char users[] =
-    USER("alice") "groups = [\"dev\", \"ops\"]\n"
+    USER("alice") "groups = [\"dev\", \"ops\"]\nlimits = \"staff\"\n"
     USER("off") "enabled = false\n"
     USER("gone") "expires = 2027-01-01T00:00:00Z\n"
     USER("staying") "expires = 2028-01-01T00:00:00Z\n"
@@ -137,6 +139,7 @@ what_an_answer_holds(void **state)
 	    NOW, &a);
 	assert_int_equal(a.groups.n, 2);
 	assert_string_equal(a.groups.v[1], "ops");
+	assert_string_equal(a.limits, "staff");
 	assert_int_equal(a.expires_us, 0);
 	auth_answer_fini(&a);
 	auth_decide(users_file_find(f, STR("staying")), &source,
@@ -146,6 +149,137 @@ what_an_answer_holds(void **state)
 	assert_int_equal(a.groups.n, 0);
 	auth_answer_fini(&a);
 	auth_answer_fini(&a);	/* harmless */
+}
+
+/* What stands in the log, and in no answer to a client. */
+static void
+why_not(void **state)
+{
+	static const struct {
+		const char *user;
+		enum passhash_result verdict;
+		const char *why;
+	} table[] = {
+		{ "alice", PASSHASH_RIGHT, "" },
+		{ "alice", PASSHASH_WRONG, "wrong password" },
+		{ "nobody", PASSHASH_WRONG, "no such user" },
+		{ "off", PASSHASH_RIGHT, "the account is disabled" },
+		{ "off", PASSHASH_WRONG, "wrong password" },
+		{ "gone", PASSHASH_RIGHT, "the account has expired" },
+		{ "office", PASSHASH_RIGHT,
+		    "the account may not be used from this address" },
+		{ "alice", PASSHASH_FAILED,
+		    "the password could not be checked" },
+	};
+	struct users_file *f = parse();
+	struct addr source = addr("192.0.2.1");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct auth_answer a;
+
+		auth_decide(users_file_find(f, str_from(table[i].user)),
+		    &source, table[i].verdict, NOW, &a);
+		assert_string_equal(a.why, table[i].why);
+		auth_answer_fini(&a);
+	}
+	users_file_free(&f);
+}
+
+/* ---- what the file says of those whom PAM lets in ---- */
+
+static struct auth_answer
+let_in(void)
+{
+	struct auth_answer a = { .result = AUTH_OK, .source_bound = true };
+
+	assert_true(groups_add(&a.groups, STR("Dev")));
+	return a;
+}
+
+static void
+the_file_joins(void **state)
+{
+	struct users_file *f = parse();
+	struct addr source = addr("192.0.2.1");
+	struct auth_answer a = let_in();
+
+	(void)state;
+	auth_join(users_file_find(f, STR("alice")), &source, NOW, &a);
+	assert_int_equal(a.result, AUTH_OK);
+	assert_int_equal(a.groups.n, 2);	/* Dev is dev */
+	assert_string_equal(a.groups.v[1], "ops");
+	assert_string_equal(a.limits, "staff");
+	assert_true(a.source_bound);
+	auth_answer_fini(&a);
+	a = let_in();
+	auth_join(NULL, &source, NOW, &a);
+	assert_int_equal(a.result, AUTH_OK);
+	assert_int_equal(a.groups.n, 1);
+	auth_answer_fini(&a);
+	users_file_free(&f);
+}
+
+static void
+the_file_refuses(void **state)
+{
+	static const char *const names[] = { "off", "gone", "office", "both" };
+	struct users_file *f = parse();
+	struct addr source = addr("192.0.2.1");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct auth_answer a = let_in();
+
+		auth_join(users_file_find(f, str_from(names[i])), &source,
+		    NOW, &a);
+		assert_int_equal(a.result, AUTH_FAILED);
+		assert_int_equal(a.groups.n, 0);
+		assert_false(a.source_bound);
+		assert_true(a.why[0] != '\0');
+		auth_answer_fini(&a);
+	}
+	users_file_free(&f);
+}
+
+static void
+a_refusal_stays_one(void **state)
+{
+	struct users_file *f = parse();
+	struct addr source = addr("192.0.2.1");
+	struct auth_answer a = { .result = AUTH_FAILED, .why = "PAM" };
+
+	(void)state;
+	auth_join(users_file_find(f, STR("alice")), &source, NOW, &a);
+	assert_int_equal(a.result, AUTH_FAILED);
+	assert_string_equal(a.why, "PAM");
+	assert_int_equal(a.groups.n, 0);
+	users_file_free(&f);
+}
+
+/* A rule that blocks may be about the one that is left out. */
+static void
+not_with_some_of_the_groups(void **state)
+{
+	struct auth_answer a = { .result = AUTH_OK };
+	struct string_list more = { 0 };
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < GROUPS_MAX; i++) {
+		snprintf(name, sizeof(name), "g%d", i);
+		assert_true(groups_add(&a.groups, str_from(name)));
+	}
+	assert_true(groups_add(&more, STR("G7")));
+	auth_add_groups(&a, &more);
+	assert_int_equal(a.result, AUTH_OK);
+	assert_true(groups_add(&more, STR("one more")));
+	auth_add_groups(&a, &more);
+	assert_int_equal(a.result, AUTH_BUSY);
+	assert_int_equal(a.groups.n, 0);
+	assert_string_equal(a.why, "more than 64 groups");
+	groups_fini(&more);
+	auth_answer_fini(&a);
 }
 
 static void
@@ -310,6 +444,11 @@ main(void)
 		cmocka_unit_test(decisions),
 		cmocka_unit_test(hash_to_work_on),
 		cmocka_unit_test(what_an_answer_holds),
+		cmocka_unit_test(why_not),
+		cmocka_unit_test(the_file_joins),
+		cmocka_unit_test(the_file_refuses),
+		cmocka_unit_test(a_refusal_stays_one),
+		cmocka_unit_test(not_with_some_of_the_groups),
 		cmocka_unit_test(impossible_credentials),
 		cmocka_unit_test(same_work_for_all),
 		cmocka_unit_test(no_table_is_busy),
