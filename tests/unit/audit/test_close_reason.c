@@ -37,7 +37,7 @@ test_stable(void **state)
 		assert_int_equal(close_reason_status(stable[i].reason),
 		    stable[i].status);
 	}
-	assert_int_equal(CLOSE_REASONS - 1, 63);
+	assert_int_equal(CLOSE_REASONS - 1, 64);
 }
 
 static void
