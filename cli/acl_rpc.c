@@ -5,11 +5,11 @@
 
 #include "audit/record.h"
 #include "base/mem.h"
-#include "msg/rpc_client.h"
+#include "daemon_rpc.h"
+#include "msg/kinds.h"
 #include "proto/decide.pb-c.h"
 
 #define DEADLINE_MS 5000
-#define CONNECT_MS 1000
 
 static ProtobufCBinaryData
 binary(const struct addr *a)
@@ -45,8 +45,8 @@ pack(const struct acl_question *q)
 	return out;
 }
 
-static int
-read_answer(struct acl_answer *out, struct str body, struct err *err)
+static enum cli_exit
+read_answer(struct acl_answer *out, struct str body)
 {
 	static const char *const actions[] = { NULL, "allow", "block",
 		"redirect" };
@@ -67,37 +67,21 @@ read_answer(struct acl_answer *out, struct str body, struct err *err)
 	}
 	if (m != NULL)
 		sallyport__pb__decision__free_unpacked(m, NULL);
-	return ok ? 0 : err_set(err, "acld's answer is malformed");
+	return ok ? CLI_OK : cli_fail(CLI_ERROR, "acld's answer is malformed");
 }
 
-int
-acl_rpc_test(const char *address, size_t max_message,
-    const struct acl_question *q, struct acl_answer *out, struct err *err)
+enum cli_exit
+acl_rpc_test(struct cli *c, const struct acl_question *q,
+    struct acl_answer *out)
 {
-	struct rpc_client_options o = {
-		.address = address,
-		.name = "admin_acl",
-		.max_message = max_message,
-		.reconnect_max_ms = 100,
-		.unconnected_ms = CONNECT_MS,
-	};
-	struct rpc_client *client;
-	struct bytes body, reply = { 0 };
-	enum rpc_result result;
-	int code = -1;
+	struct bytes body = pack(q), reply = { 0 };
+	enum cli_exit code = daemon_rpc_ask(c, "acld", "admin_acl",
+	    KIND_ACL_TEST, (struct str){ body.ptr, body.len }, DEADLINE_MS,
+	    &reply);
 
-	if (rpc_client_new(&client, &o, err) != 0)
-		return -1;
-	body = pack(q);
-	result = rpc_ask(client, KIND_ACL_TEST,
-	    (struct str){ body.ptr, body.len }, DEADLINE_MS, &reply, err);
-	if (result == RPC_OK)
-		code = read_answer(out, (struct str){ reply.ptr, reply.len },
-		    err);
-	else if (result == RPC_UNREACHABLE || result == RPC_TIMEOUT)
-		code = -2;
+	if (code == CLI_OK)
+		code = read_answer(out, (struct str){ reply.ptr, reply.len });
 	bytes_fini(&body);
 	bytes_fini(&reply);
-	rpc_client_free(&client);
 	return code;
 }

@@ -7,6 +7,7 @@
 #ifndef CLI_ACL_RPC_H
 #define CLI_ACL_RPC_H
 
+#include "cli.h"
 #include "net/name.h"
 
 #define ACL_RPC_ADDRS_MAX 32
@@ -30,9 +31,8 @@ struct acl_answer {
 	uint64_t generation;
 };
 
-/* RPC_* results folded into: 0 answered, -1 not (err), -2 nobody is there. */
-int acl_rpc_test(const char *address, size_t max_message,
-    const struct acl_question *q, struct acl_answer *out, struct err *err)
-    MUST_CHECK;
+/* CLI_OK: `out` has the answer; else stderr was told why. */
+enum cli_exit acl_rpc_test(struct cli *c, const struct acl_question *q,
+    struct acl_answer *out) MUST_CHECK;
 
 #endif

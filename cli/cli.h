@@ -103,7 +103,11 @@ enum cli_exit cmd_setup_init(struct cli *c);
 enum cli_exit cmd_setup_show(struct cli *c);
 enum cli_exit cmd_users_add(struct cli *c);
 enum cli_exit cmd_users_delete(struct cli *c);
+enum cli_exit cmd_users_failures(struct cli *c);
 enum cli_exit cmd_users_list(struct cli *c);
 enum cli_exit cmd_users_passwd(struct cli *c);
+enum cli_exit cmd_users_reload(struct cli *c);
+enum cli_exit cmd_users_test(struct cli *c);
+enum cli_exit cmd_users_unlock(struct cli *c);
 
 #endif

@@ -4,11 +4,9 @@
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "acl_rpc.h"
-#include "config/config.h"
 #include "out.h"
 
 static enum cli_exit
@@ -126,31 +124,19 @@ read_expected(const struct cli_args *a, const char **out)
 enum cli_exit
 cmd_acl_test(struct cli *c)
 {
-	const struct settings *s = cli_settings(c);
 	const char *expected;
 	struct acl_question q = { 0 };
 	struct acl_answer answer;
-	struct err err = { 0 };
 	enum cli_exit code;
-	char *address;
-	int result;
 
-	if (s == NULL)
+	if (cli_settings(c) == NULL)
 		return CLI_BAD_CONFIG;
 	code = read_question(&c->args, &q);
 	if (code == CLI_OK)
 		code = read_expected(&c->args, &expected);
+	if (code == CLI_OK)
+		code = acl_rpc_test(c, &q, &answer);
 	if (code != CLI_OK)
-		return code;
-	address = config_bus_address(s, "acld", "admin_acl");
-	result = acl_rpc_test(address, s->bus.max_admin, &q, &answer, &err);
-	if (result == -2)
-		code = cli_fail(CLI_UNREACHABLE, "acld at %s: %s", address,
-		    err.text);
-	else if (result != 0)
-		code = cli_fail(CLI_ERROR, "%s", err.text);
-	free(address);
-	if (result != 0)
 		return code;
 	code = show(c, &q, &answer);
 	if (code == CLI_OK && expected != NULL &&

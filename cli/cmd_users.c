@@ -2,25 +2,20 @@
 /* sallyctl users: edit the users file; authd sees the change by itself. */
 #include "cli.h"
 
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
+#include "cmd_users.h"
 #include "crypt/passhash.h"
-#include "out.h"
+#include "password.h"
 #include "users/users_edit.h"
-#include "users/users_file.h"
 
-#define PASSWORD_MAX 255
 #define GROUPS_MAX 64
 
-static const char *
-users_path(struct cli *c)
+const char *
+cmd_users_path(struct cli *c)
 {
 	const char *file = cli_get(&c->args, "file");
 	const struct settings *s;
@@ -31,77 +26,15 @@ users_path(struct cli *c)
 	return s != NULL ? s->authd.users_file : NULL;
 }
 
-/* ---- the password: from the terminal without echo, or standard input ---- */
-
-/* 1 to 255 bytes up to the end of the line; a NUL is no part of a password. */
-static bool
-read_line(FILE *f, char out[static PASSWORD_MAX + 1])
-{
-	size_t len = 0;
-	int byte;
-
-	while ((byte = fgetc(f)) != EOF && byte != '\n') {
-		if (len == PASSWORD_MAX || byte == '\0')
-			return false;
-		out[len++] = (char)byte;
-	}
-	out[len] = '\0';
-	return len > 0;
-}
-
-static bool
-prompt(FILE *tty, const char *what, char out[static PASSWORD_MAX + 1])
-{
-	struct termios before, silent;
-	bool ok;
-
-	if (tcgetattr(fileno(tty), &before) != 0)
-		return false;
-	silent = before;
-	silent.c_lflag &= ~(tcflag_t)ECHO;
-	fputs(what, tty);
-	fflush(tty);
-	tcsetattr(fileno(tty), TCSAFLUSH, &silent);
-	ok = read_line(tty, out);
-	tcsetattr(fileno(tty), TCSAFLUSH, &before);
-	fputc('\n', tty);
-	return ok;
-}
-
-static enum cli_exit
-ask_twice(char out[static PASSWORD_MAX + 1])
-{
-	char again[PASSWORD_MAX + 1] = "";
-	FILE *tty = fopen("/dev/tty", "r+e");
-	bool same;
-
-	if (tty == NULL)
-		return cli_fail(CLI_USAGE,
-		    "no terminal to ask for the password; use "
-		    "--password-stdin");
-	same = prompt(tty, "Password: ", out) &&
-	    prompt(tty, "Again: ", again) && strcmp(out, again) == 0;
-	fclose(tty);
-	secret_wipe(again, sizeof(again));
-	if (!same)
-		return cli_fail(CLI_ERROR,
-		    "empty, over 255 bytes, or not the same twice");
-	return CLI_OK;
-}
-
 /* Reads a password and gives its hash. */
 static enum cli_exit
 hash_password(struct cli *c, char hash[static PASSHASH_MAX])
 {
 	char password[PASSWORD_MAX + 1] = "";
-	enum cli_exit code = CLI_OK;
 	struct err err = { 0 };
+	enum cli_exit code;
 
-	if (cli_get(&c->args, "password-stdin") == NULL)
-		code = ask_twice(password);
-	else if (!read_line(stdin, password))
-		code = cli_fail(CLI_ERROR,
-		    "standard input has no password of 1 to 255 bytes");
+	code = password_read(c, true, password);
 	if (code == CLI_OK &&
 	    passhash_make(hash, str_from(password), 0, &err) != 0)
 		code = cli_fail(CLI_ERROR, "%s", err.text);
@@ -133,7 +66,7 @@ done(enum users_edit_result result, const struct err *err, const char *user,
 enum cli_exit
 cmd_users_add(struct cli *c)
 {
-	const char *path = users_path(c), *group;
+	const char *path = cmd_users_path(c), *group;
 	struct str groups[GROUPS_MAX];
 	char hash[PASSHASH_MAX];
 	struct users_edit_user user = {
@@ -162,7 +95,7 @@ cmd_users_add(struct cli *c)
 enum cli_exit
 cmd_users_passwd(struct cli *c)
 {
-	const char *path = users_path(c);
+	const char *path = cmd_users_path(c);
 	char hash[PASSHASH_MAX];
 	struct err err = { 0 };
 	enum cli_exit code;
@@ -194,7 +127,7 @@ confirmed(struct cli *c, const char *user)
 enum cli_exit
 cmd_users_delete(struct cli *c)
 {
-	const char *path = users_path(c), *user = c->args.words[0];
+	const char *path = cmd_users_path(c), *user = c->args.words[0];
 	struct err err = { 0 };
 
 	if (path == NULL)
@@ -203,58 +136,4 @@ cmd_users_delete(struct cli *c)
 		return cli_fail(CLI_ERROR, "not deleted; --yes does not ask");
 	return done(users_edit_delete(path, str_from(user), &err), &err, user,
 	    "deleted");
-}
-
-static json_t *
-describe(const struct user *u)
-{
-	char expires[CLOCK_TEXT_SIZE];
-	struct bytes groups = { 0 };
-	json_t *o;
-
-	if (u->expires_us != 0)
-		clock_format(expires, u->expires_us, 3);
-	for (size_t i = 0; i < u->groups.n; i++)
-		bytes_fmt(&groups, "%s%s", i > 0 ? "," : "", u->groups.v[i]);
-	o = json_pack("{s:s%, s:s%, s:b, s:o}", "username", u->name.ptr,
-	    u->name.len, "groups", groups.len > 0 ? groups.ptr : "",
-	    groups.len, "enabled", (int)u->enabled, "expires",
-	    u->expires_us != 0 ? json_string(expires) : json_null());
-	bytes_fini(&groups);
-	return o;
-}
-
-enum cli_exit
-cmd_users_list(struct cli *c)
-{
-	static const struct out_column columns[] = {
-		{ "USER", "username", NULL },
-		{ "GROUPS", "groups", NULL },
-		{ "ENABLED", "enabled", NULL },
-		{ "EXPIRES", "expires", NULL },
-	};
-	const char *path = users_path(c);
-	struct users_notes notes = { 0 };
-	struct users_file *f = NULL;
-	struct err err = { 0 };
-	json_t *rows;
-
-	if (path == NULL)
-		return CLI_BAD_CONFIG;
-	if (users_file_load(&f, path, &notes) != 0) {
-		users_notes_err(&notes, &err);
-		users_notes_fini(&notes);
-		return cli_fail(CLI_BAD_CONFIG, "%s", err.text);
-	}
-	rows = json_array();
-	for (size_t i = 0; i < users_file_count(f); i++)
-		json_array_append_new(rows, describe(users_file_at(f, i)));
-	if (c->json)
-		out_json(rows);
-	else
-		out_table(rows, columns, ARRAY_LEN(columns));
-	json_decref(rows);
-	users_notes_fini(&notes);
-	users_file_free(&f);
-	return CLI_OK;
 }

@@ -89,7 +89,23 @@ static const struct cli_option users_delete_options[] = {
 };
 
 static const struct cli_option users_list_options[] = {
+	{ "live", NULL, "what authd has in force instead of the file" },
 	USERS_FILE,
+	{ NULL, NULL, NULL },
+};
+
+static const struct cli_option users_test_options[] = {
+	{ "method", "METHOD",
+	    "userpass (default), pam.username or pam.address" },
+	{ "source", "ADDRESS", "where the client is (default 127.0.0.1)" },
+	{ "service", "SERVICE", "PAM service (default: authd's)" },
+	{ "password-stdin", NULL, "read the password from standard input" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct cli_option users_unlock_options[] = {
+	{ "all", NULL, "everybody" },
+	{ "source", "ADDRESS", "only failures from there (IPv6: from its /64)" },
 	{ NULL, NULL, NULL },
 };
 
@@ -122,6 +138,15 @@ const struct cli_command cli_commands[] = {
 	    users_delete_options, cmd_users_delete },
 	{ "users", "list", "", 0, 0, "Users of the users file, without hashes",
 	    users_list_options, cmd_users_list },
+	{ "users", "reload", "", 0, 0, "Have authd read the users file now",
+	    no_options, cmd_users_reload },
+	{ "users", "test", "[USER]", 0, 1,
+	    "Ask authd whether a login would be accepted, and why not",
+	    users_test_options, cmd_users_test },
+	{ "users", "failures", "[USER]", 0, 1, "Who failed to log in of late",
+	    no_options, cmd_users_failures },
+	{ "users", "unlock", "[USER]", 0, 1, "Forget failed logins",
+	    users_unlock_options, cmd_users_unlock },
 	{ "completion", "bash", "", 0, 0, "Print completion for bash",
 	    no_options, cmd_completion_bash },
 	{ NULL, NULL, NULL, 0, 0, NULL, NULL, NULL },

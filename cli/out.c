@@ -13,6 +13,23 @@ struct cell {
 	char text[CELL_MAX];
 };
 
+static struct str
+string_of(const json_t *v)
+{
+	return (struct str){ json_string_value(v), json_string_length(v) };
+}
+
+/* "a,b" */
+static void
+text_list(struct text *t, const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		if (t->len > 0)
+			text_fmt(t, ",");
+		text_escaped(t, string_of(json_array_get(list, i)));
+	}
+}
+
 static void
 cell_fill(struct cell *c, const json_t *v)
 {
@@ -20,10 +37,10 @@ cell_fill(struct cell *c, const json_t *v)
 
 	switch (v == NULL ? JSON_NULL : json_typeof(v)) {
 	case JSON_STRING:
-		/* An empty cell would shift the row for awk and cut. */
-		text_escaped(&t, json_string_length(v) == 0 ? STR("-") :
-			(struct str){ json_string_value(v),
-			    json_string_length(v) });
+		text_escaped(&t, string_of(v));
+		break;
+	case JSON_ARRAY:
+		text_list(&t, v);
 		break;
 	case JSON_INTEGER:
 		text_fmt(&t, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
@@ -38,9 +55,10 @@ cell_fill(struct cell *c, const json_t *v)
 		text_fmt(&t, "no");
 		break;
 	default:
-		text_fmt(&t, "-");
 		break;
 	}
+	if (t.len == 0)		/* would shift the row for awk and cut */
+		text_fmt(&t, "-");
 }
 
 /* Characters, not bytes: what a terminal shows. */
@@ -116,10 +134,12 @@ name_cell(const char *name)
 	return c;
 }
 
+/* More than a line has room for: all but words and lists of words. */
 static bool
 is_nested(const json_t *v)
 {
-	return json_is_object(v) || json_is_array(v);
+	return json_is_object(v) || (json_is_array(v) &&
+	    !json_is_string(json_array_get(v, 0)));
 }
 
 void

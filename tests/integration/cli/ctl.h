@@ -15,6 +15,7 @@ bool ctl_set_binary(const char *path);
 
 struct ctl {
 	char dir[40];		/* a directory of the test's own */
+	bool unprivileged;	/* run it as nobody where we are root */
 	char out[65536], err[8192];	/* of the last run */
 };
 

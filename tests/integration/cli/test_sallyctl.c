@@ -72,6 +72,7 @@ test_usage(void **state)
 		{ "users add", "expected USER" },
 		{ "users add a b", "expected USER" },
 		{ "users list more", "expected no argument" },
+		{ "users list --live --file x", "no --file" },
 		{ "users list --fil x", "did you mean --file?" },
 		{ "users list -o xml", "--output xml: expected table or json" },
 		{ "users list -o", "--output needs a value" },
@@ -143,9 +144,10 @@ test_users(void **state)
 	assert_password(c, "eve", "no end of line");
 	ctl_expect(c, CLI_OK, "users list --file users.toml", NULL);
 	assert_string_equal(c->out,
-	    "USER  GROUPS     ENABLED  EXPIRES\n"
-	    "bob   staff,ops  yes      -\n"
-	    "eve   -          yes      -\n");
+	    "USER  GROUPS     ENABLED  EXPIRES  PASSWORD  LIMITS  SOURCES  "
+	    "NETWORKS\n"
+	    "bob   staff,ops  yes      -        yes       -       -        -\n"
+	    "eve   -          yes      -        yes       -       -        -\n");
 
 	ctl_expect(c, CLI_OK,
 	    "users passwd bob --file users.toml --password-stdin", "changed\n");
@@ -164,8 +166,10 @@ test_users(void **state)
 	    "users delete bob --yes --file users.toml", NULL);
 	ctl_expect(c, CLI_OK, "-o json users list --file users.toml", NULL);
 	assert_string_equal(c->out,
-	    "[\n  {\n    \"username\": \"eve\",\n    \"groups\": \"\",\n"
-	    "    \"enabled\": true,\n    \"expires\": null\n  }\n]\n");
+	    "[\n  {\n    \"username\": \"eve\",\n    \"groups\": [],\n"
+	    "    \"enabled\": true,\n    \"expires\": null,\n"
+	    "    \"limits\": null,\n    \"sources\": [],\n"
+	    "    \"networks\": [],\n    \"password\": true\n  }\n]\n");
 }
 
 /* The path comes from the configuration where --file does not say it. */

@@ -44,6 +44,10 @@ test_table(void **state)
 		    "NAME  WHERE  N\n"
 		    "yes   no     1.500\n"
 		    "-     -      -\n" },
+		/* A list of words is one cell. */
+		{ "[{\"name\":[\"a\",\"b c\",\"\\n\"],\"host\":[],\"n\":0}]",
+		    "NAME        WHERE  N\n"
+		    "a,b c,\\x0a  -      0\n" },
 		{ "[{\"name\":[1],\"host\":{\"a\":1},\"n\":-3}]",
 		    "NAME  WHERE  N\n"
 		    "-     -      -3\n" },
@@ -107,6 +111,7 @@ test_members(void **state)
 		    "a     1\nlong  x\n" },
 		{ "{\"\\u001b[2J\":\"y\",\"b\":null}",
 		    "\\x1b[2J  y\nb        -\n" },
+		{ "{\"a\":[\"x\",\"y\"],\"rows\":[{}]}", "a  x,y\n" },
 	};
 
 	(void)state;
