@@ -77,15 +77,18 @@ static void
 add_user(json_t *rows, const struct user *u)
 {
 	struct auth_rpc_texts sources = cidr_texts(&u->sources);
+	struct auth_rpc_texts networks = cidr_texts(&u->networks);
 	const struct auth_rpc_user row = {
 		.name = u->name.ptr, .groups = { u->groups.v, u->groups.n },
 		.enabled = u->enabled, .expires_us = u->expires_us,
-		.sources = sources, .limits = "",
+		.sources = sources, .networks = networks,
+		.limits = u->limits != NULL ? u->limits : "",
 		.has_password = u->hash != NULL,
 	};
 
 	on_user(rows, &row);
 	texts_fini(&sources);
+	texts_fini(&networks);
 }
 
 static enum cli_exit

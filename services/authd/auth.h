@@ -57,6 +57,7 @@ struct auth_answer {
 /* Can it be anybody's name and password, or an address? Else AUTH_FAILED at
  * once. */
 bool auth_is_possible(const struct auth_question *q);
+#define AUTH_IMPOSSIBLE "nobody can have such a name or password"
 /* The hash to spend the work on; `u` NULL: nobody. */
 const char *auth_hash(const struct users_file *f, const struct user *u);
 /* `verdict` is of the comparison with auth_hash(). auth_answer_fini() it. */

@@ -144,7 +144,7 @@ refuse(struct waiter *w)
 	struct bytes body = { 0 };
 	struct login_reply reply = { .result = AUTH_FAILED,
 		.from = LOGIN_FROM_NOWHERE,
-		.why = "nobody can have such a name or password" };
+		.why = AUTH_IMPOSSIBLE };
 
 	auth_rpc_encode(&failed, &body);
 	reply.body = (struct str){ body.ptr, body.len };

@@ -57,8 +57,8 @@ body_unpack(struct body_room *room, const ProtobufCMessageDescriptor *d,
 	return m;
 }
 
-static struct str
-binary_str(const ProtobufCBinaryData *b)
+struct str
+body_str(const ProtobufCBinaryData *b)
 {
 	return (struct str){ (const char *)b->data, b->len };
 }
@@ -76,8 +76,8 @@ body_question(struct auth_question *q, const Sallyport__Pb__AuthRequest *m,
     struct err *err)
 {
 	*q = (struct auth_question){
-		.service = str_from(m->service), .user = binary_str(&m->user),
-		.password = binary_str(&m->password) };
+		.service = str_from(m->service), .user = body_str(&m->user),
+		.password = body_str(&m->password) };
 	while (q->method < AUTH_METHODS &&
 	    strcmp(auth_method_names[q->method], m->method) != 0)
 		q->method++;

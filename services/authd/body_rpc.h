@@ -34,6 +34,8 @@ void body_room_wipe(struct body_room *room);
  * it is. */
 void *body_unpack(struct body_room *room, const ProtobufCMessageDescriptor *d,
     struct str body) MUST_CHECK;
+/* Borrowed as long as the message. */
+struct str body_str(const ProtobufCBinaryData *b);
 /* Reads the fields; `q` borrows from `m`. -1: err names the field. */
 int body_question(struct auth_question *q,
     const Sallyport__Pb__AuthRequest *m, struct err *err) MUST_CHECK;

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "crypt/passhash.h"
+#include "net/addr.h"
 #include "proto/auth.pb-c.h"
 
 #define DEADLINE_MS 10000
@@ -106,7 +107,8 @@ start_three(void **state)
 	add_user(&b, "alice", "enabled = false\n"
 	    "expires = 2099-01-01T00:00:00Z\n"
 	    "sources = [\"10.0.0.0/8\", \"2001:db8::/32\"]");
-	add_user(&b, "m\xc3\xb6rt", "");
+	add_user(&b, "m\xc3\xb6rt", "limits = \"slow\"\n"
+	    "networks = [\"192.0.2.0/24\"]");
 	return start_with(&b);
 }
 
@@ -149,7 +151,12 @@ users_are_listed(void **state)
 	assert_int_equal(u->n_sources, 2);
 	assert_string_equal(u->sources[0], "10.0.0.0/8");
 	assert_string_equal(u->sources[1], "2001:db8::/32");
-	assert_string_equal(m->users[2]->username, "m\xc3\xb6rt");
+	assert_string_equal(u->limits, "");
+	u = m->users[2];
+	assert_string_equal(u->username, "m\xc3\xb6rt");
+	assert_string_equal(u->limits, "slow");
+	assert_int_equal(u->n_networks, 1);
+	assert_string_equal(u->networks[0], "192.0.2.0/24");
 	list_free(m);
 }
 
@@ -304,6 +311,233 @@ malformed_lists(void **state)
 	list_free(list("", 1, NULL));
 }
 
+/* ---- logins ---- */
+
+#define OK SALLYPORT__PB__AUTH_REPLY__RESULT__OK
+#define FAILED SALLYPORT__PB__AUTH_REPLY__RESULT__FAILED
+#define THROTTLED SALLYPORT__PB__AUTH_REPLY__RESULT__THROTTLED
+
+static Sallyport__Pb__AuthRequest
+login(const char *user, const char *password, struct addr *source)
+{
+	Sallyport__Pb__AuthRequest m = SALLYPORT__PB__AUTH_REQUEST__INIT;
+
+	m.method = (char *)"userpass";
+	m.user = (ProtobufCBinaryData){ strlen(user), (uint8_t *)user };
+	m.password = (ProtobufCBinaryData){ strlen(password),
+		(uint8_t *)password };
+	m.source = (ProtobufCBinaryData){ 16, source->b };
+	return m;
+}
+
+static struct addr
+addr_of(const char *text)
+{
+	struct addr a;
+
+	assert_true(addr_parse(&a, str_from(text)));
+	return a;
+}
+
+/* As traffic does. */
+static int
+log_in(const char *user, const char *password, const char *from)
+{
+	struct addr source = addr_of(from);
+	Sallyport__Pb__AuthRequest m = login(user, password, &source);
+	struct bytes reply = { 0 };
+	uint8_t body[1024];
+	Sallyport__Pb__AuthReply *r;
+	int result;
+
+	assert_int_equal(rpc_ask(d.auth, KIND_AUTH,
+	    (struct str){ (char *)body,
+		sallyport__pb__auth_request__pack(&m, body) },
+	    DEADLINE_MS, &reply, NULL), RPC_OK);
+	r = sallyport__pb__auth_reply__unpack(NULL, reply.len,
+	    (const uint8_t *)reply.ptr);
+	assert_non_null(r);
+	result = (int)r->result;
+	sallyport__pb__auth_reply__free_unpacked(r, NULL);
+	bytes_fini(&reply);
+	return result;
+}
+
+/* As an administrator: that result and reason, and so many groups. */
+static void
+tests_as(const char *user, const char *password, int result, const char *why,
+    unsigned groups)
+{
+	struct addr source = addr_of("192.0.2.1");
+	Sallyport__Pb__AuthRequest l = login(user, password, &source);
+	Sallyport__Pb__LoginTest m = SALLYPORT__PB__LOGIN_TEST__INIT;
+	Sallyport__Pb__LoginTestReply *r;
+
+	m.login = &l;
+	r = ask(KIND_LOGIN_TEST, &m.base,
+	    &sallyport__pb__login_test_reply__descriptor, NULL);
+	assert_non_null(r);
+	if ((int)r->reply->result != result ||
+	    strstr(r->why, why) == NULL || r->reply->n_groups != groups)
+		fail_msg("%s: %d, \"%s\", %zu groups", user,
+		    (int)r->reply->result, r->why, r->reply->n_groups);
+	sallyport__pb__login_test_reply__free_unpacked(r, NULL);
+}
+
+/* The failures of a user (or "": of all), in order, as "user source n". */
+static void
+fails(const char *user, uint32_t limit, const char *expected)
+{
+	Sallyport__Pb__FailuresList m = SALLYPORT__PB__FAILURES_LIST__INIT;
+	Sallyport__Pb__FailuresListReply *r;
+	struct bytes got = { 0 };
+
+	m.user = (ProtobufCBinaryData){ strlen(user), (uint8_t *)user };
+	m.limit = limit;
+	r = ask(KIND_FAILURES_LIST, &m.base,
+	    &sallyport__pb__failures_list_reply__descriptor, NULL);
+	assert_non_null(r);
+	for (size_t i = 0; i < r->n_failures; i++) {
+		const Sallyport__Pb__Failure *f = r->failures[i];
+		char source[ADDR_TEXT_SIZE];
+		struct addr a;
+
+		assert_int_equal(f->source.len, 16);
+		a = addr_from_v6(f->source.data);
+		addr_format(source, &a);
+		bytes_fmt(&got, "%.*s %s %u\n", (int)f->user.len,
+		    (char *)f->user.data, source, f->failures);
+		assert_true(f->age_ms < DEADLINE_MS);
+		assert_true(f->wait_ms > 0 && f->wait_ms <= 60000);
+	}
+	bytes_add(&got, "", 1);
+	assert_string_equal(got.ptr, expected);
+	assert_true(r->remembered >= r->n_failures);
+	sallyport__pb__failures_list_reply__free_unpacked(r, NULL);
+	bytes_fini(&got);
+}
+
+static void
+unlocks(const char *user, const char *from, bool some)
+{
+	Sallyport__Pb__UsersUnlock m = SALLYPORT__PB__USERS_UNLOCK__INIT;
+	Sallyport__Pb__UsersUnlockReply *r;
+	struct addr source;
+
+	m.user = (ProtobufCBinaryData){ strlen(user), (uint8_t *)user };
+	if (from != NULL) {
+		source = addr_of(from);
+		m.source = (ProtobufCBinaryData){ 16, source.b };
+	}
+	r = ask(KIND_USERS_UNLOCK, &m.base,
+	    &sallyport__pb__users_unlock_reply__descriptor, NULL);
+	assert_non_null(r);
+	assert_int_equal(r->cleared > 0, some);
+	sallyport__pb__users_unlock_reply__free_unpacked(r, NULL);
+}
+
+/* After one wrong password a pair waits for a minute. */
+static int
+start_guarded(void **state)
+{
+	static const char key[] = "SALLYPORT_AUTHD__GUESSING__DELAY_BASE";
+	int rc;
+
+	assert_int_equal(setenv(key, "60s", 1), 0);
+	rc = start_three(state);
+	assert_int_equal(unsetenv(key), 0);
+	return rc;
+}
+
+static void
+logins_are_tested(void **state)
+{
+	(void)state;
+	tests_as("zoe", CANARY, OK, "", 2);
+	tests_as("zoe", "wrong", FAILED, "password", 0);
+	tests_as("nobody", CANARY, FAILED, "no such user", 0);
+	tests_as("alice", CANARY, FAILED, "disabled", 0);
+	tests_as("", CANARY, FAILED, "nobody can have such", 0);
+	tests_as("zoe", "", FAILED, "nobody can have such", 0);
+	assert_true(daemon_said(&d, "event=login_tested user=zoe"));
+	assert_false(daemon_said(&d, "event=login_failed"));
+}
+
+/* Nothing is remembered of a test, good or bad, and it waits for nobody. */
+static void
+tests_leave_no_trace(void **state)
+{
+	char *metrics;
+
+	(void)state;
+	tests_as("zoe", CANARY, OK, "", 2);
+	metrics = daemon_get(&d, "/metrics");
+	assert_non_null(strstr(metrics, "sallyport_authd_cache_entries 0\n"));
+	free(metrics);
+	tests_as("zoe", "wrong", FAILED, "", 0);
+	tests_as("zoe", "wrong", FAILED, "", 0);
+	fails("", 0, "");
+	assert_int_equal(log_in("zoe", CANARY, "192.0.2.1"), OK);
+	assert_int_equal(log_in("zoe", "wrong", "192.0.2.1"), FAILED);
+	assert_int_equal(log_in("zoe", "wrong2", "192.0.2.1"), THROTTLED);
+	tests_as("zoe", "wrong2", FAILED, "", 0);
+	fails("", 0, "zoe 192.0.2.1 1\n");
+}
+
+static void
+failures_are_listed_and_forgotten(void **state)
+{
+	(void)state;
+	assert_int_equal(log_in("zoe", "x", "192.0.2.1"), FAILED);
+	assert_int_equal(log_in("Zoe", "x", "2001:db8::7"), FAILED);
+	assert_int_equal(log_in("\x1b[2J", "x", "192.0.2.1"), FAILED);
+	fails("", 0, "\x1b[2j 192.0.2.1 1\nzoe 2001:db8:: 1\n"
+	    "zoe 192.0.2.1 1\n");
+	fails("", 2, "\x1b[2j 192.0.2.1 1\nzoe 2001:db8:: 1\n");
+	fails("ZOE", 0, "zoe 2001:db8:: 1\nzoe 192.0.2.1 1\n");
+	fails("alice", 0, "");
+	assert_int_equal(log_in("zoe", CANARY, "192.0.2.1"), THROTTLED);
+	unlocks("zoe", "192.0.2.1", true);
+	assert_int_equal(log_in("zoe", CANARY, "192.0.2.1"), OK);
+	fails("zoe", 0, "zoe 2001:db8:: 1\n");
+	unlocks("zoe", NULL, true);
+	unlocks("alice", NULL, false);
+	fails("", 0, "\x1b[2j 192.0.2.1 1\n");
+	unlocks("", NULL, true);
+	fails("", 0, "");
+	unlocks("", NULL, false);
+	assert_true(daemon_said(&d, "event=users_unlocked user=zoe "
+	    "source=192.0.2.1"));
+}
+
+static void
+malformed_about_logins(void **state)
+{
+	struct bytes name = { 0 };
+
+	(void)state;
+	refused(KIND_LOGIN_TEST, STR(""), "not a LoginTest");
+	refused(KIND_LOGIN_TEST, STR("\xff"), "not a LoginTest");
+	refused(KIND_LOGIN_TEST, STR("\x0a\x00"), "method");
+	refused(KIND_LOGIN_TEST, STR("\x0a\x0a\x0a\x08userpass"), "source");
+	refused(KIND_LOGIN_TEST, STR("\x0a\x0c\x0a\x0auserpass\0x"),
+	    "not a LoginTest");
+	refused(KIND_LOGIN_TEST, STR("\x0a\x0f\x0a\x08userpass\x22\x03" CANARY),
+	    "not a LoginTest");
+	refused(KIND_FAILURES_LIST, STR("\xff"), "not a FailuresList");
+	refused(KIND_FAILURES_LIST, STR("\x10\xe9\x07"), "limit: above 1000");
+	refused(KIND_USERS_UNLOCK, STR("\xff"), "not a UsersUnlock");
+	refused(KIND_USERS_UNLOCK, STR("\x12\x04\x01\x02\x03\x04"),
+	    "not a UsersUnlock");
+	bytes_fmt(&name, "\x0a\x80\x02%0256d", 0);
+	refused(KIND_USERS_UNLOCK, (struct str){ name.ptr, name.len },
+	    "not a UsersUnlock");
+	refused(KIND_FAILURES_LIST, (struct str){ name.ptr, name.len },
+	    "user: longer");
+	bytes_fini(&name);
+	tests_as("zoe", CANARY, OK, "", 2);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -315,6 +549,10 @@ main(int argc, char **argv)
 		TEST(pages_are_bounded_by_number, start_many),
 		TEST(pages_are_bounded_by_bytes, start_fat),
 		TEST(malformed_lists, start_three),
+		TEST(logins_are_tested, start_three),
+		TEST(tests_leave_no_trace, start_guarded),
+		TEST(failures_are_listed_and_forgotten, start_guarded),
+		TEST(malformed_about_logins, start_three),
 	};
 	struct err err;
 
