@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Section 3: user and password, RFC 1929 (cases 14-19)."""
+import contextlib
 import json
+import os
 import pathlib
 import re
+import signal
 
 import pytest
 import wire
 from stack import DAEMONS, wait_for
 from stacks import USERS
-from wire import USERPASS, greeting, request
+from wire import NONE, USERPASS, greeting, request
 
 ASK = greeting(USERPASS)
 FAILED = b"\5\2\1\1"
@@ -153,6 +156,33 @@ def test_case_19_the_password_is_nowhere(login, target):
         memory = b"" if daemon == "proxy" else memory_of(pid)
         for word in words:
             assert word.encode() not in memory, f"{daemon} remembers {word}"
+
+
+def guesses(stack, suite, n=8):
+    """So many logins under way; each offers to come without one as well."""
+    clients = [stack.enter_context(suite.client()) for _ in range(n)]
+    for i, c in enumerate(clients):
+        c.send(greeting(NONE, USERPASS), wire.login(f"guest-{i}", "wrong"), request("9.0.0.1", 80))
+    return clients
+
+
+def test_p_6_without_authd_nobody_is_let_in(either):
+    """threats.md P-6: frozen, or killed with logins under way, it says yes to
+    nobody, and nobody is served as anonymous instead; back again, it serves."""
+    pid = either.pid("authd")
+    with contextlib.ExitStack() as stack:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for c in guesses(stack, either):
+                c.ends_with(FAILED)
+                c.record(close_reason="auth_silent", status="failed", dest_ip=None)
+            waiting = guesses(stack, either)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+        for c in waiting:
+            c.ends_with(FAILED)
+            c.record(close_reason="auth_silent", status="failed", dest_ip=None)
+    wait_for("a new authd", lambda: either.knows("plain", USERS["plain"]))
 
 
 def memory_of(pid):

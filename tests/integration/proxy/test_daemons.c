@@ -135,6 +135,47 @@ test_authd_absent(void **state)
 	visit(r, "alice");
 }
 
+/* Offers to come without a login as well, and sends its request at once. */
+static void
+expect_nobody_let_in(struct rig *r)
+{
+	static const char basic[] =
+	    "Proxy-Authorization: Basic YWxpY2U6cmlnaHQ=\r\n";
+	int fd = rig_connect(r, NULL);
+
+	rig_send_lit(fd, "\5\2\0\2\1\5alice\5right");
+	rig_request(fd, &r->target_at);
+	rig_expect_lit(fd, "\5\2\1\1");
+	assert_int_equal(rig_expect_end(fd), RIG_FIN);
+	close(fd);
+	peers_next_session(r->peers, RECORD_REJECT, "auth_silent");
+	fd = rig_connect(r, NULL);
+	rig_send_connect(fd, &r->target_at, basic);
+	rig_expect_answer(fd, "HTTP/1.1 503 ", "\r\nConnection: close\r\n");
+	assert_int_equal(rig_expect_end(fd), RIG_FIN);
+	close(fd);
+	peers_next_session(r->peers, RECORD_REJECT, "auth_silent");
+}
+
+/* threats.md P-6: who meant to log in is not served as nobody instead, though
+ * nobody would be. */
+static void
+test_no_other_way_without_authd(void **state)
+{
+	struct rig *r = *state;
+
+	rig_start(r, (const char *[]){ "proxy.socks_methods=userpass,none",
+	    "proxy.allow_anonymous=true", "proxy.timeouts.login=300ms",
+	    NULL });
+	peers_script_login(r->peers, &(struct peers_login){
+		.how = PEERS_HOLD });
+	expect_nobody_let_in(r);
+	peers_stop_authd(r->peers);
+	rig_wait_metric(r, "bus_connected{socket=\"auth\"}", 0);
+	expect_nobody_let_in(r);
+	assert_int_equal(peers_decisions(r->peers), 0);
+}
+
 static void
 test_warm_login_without_authd(void **state)
 {
@@ -627,6 +668,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(authd_silent), T(authd_answers_nonsense), T(authd_absent),
+		T(no_other_way_without_authd),
 		T(warm_login_without_authd),
 		T(late_login_is_given_to_nobody),
 		T(answer_after_the_budget), T(delayed_refusal),

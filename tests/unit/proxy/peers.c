@@ -251,6 +251,21 @@ answer_oddly(struct peers *p, struct rpc_request *r, enum peers_how how,
 	return true;
 }
 
+static struct str
+text_of(ProtobufCBinaryData b)
+{
+	return (struct str){ (char *)b.data, b.len };
+}
+
+static bool
+is_right(const struct peers_login *l, const Sallyport__Pb__AuthRequest *q)
+{
+	if (l->only != NULL && !str_eq(text_of(q->user), str_from(l->only)))
+		return false;
+	return strcmp(q->method, "pam.address") == 0 ||
+	    str_eq(text_of(q->password), STR(PEERS_PASSWORD));
+}
+
 static void
 answer_login(const struct peers_login *l, struct rpc_request *r)
 {
@@ -259,9 +274,7 @@ answer_login(const struct peers_login *l, struct rpc_request *r)
 	    NULL, body.len, (const uint8_t *)body.ptr);
 	Sallyport__Pb__AuthReply m = SALLYPORT__PB__AUTH_REPLY__INIT;
 	char names[GROUPS_SENT_MAX][300], *groups[GROUPS_SENT_MAX];
-	bool right = q != NULL && (strcmp(q->method, "pam.address") == 0 ||
-	    str_eq(STR(PEERS_PASSWORD),
-		(struct str){ (char *)q->password.data, q->password.len }));
+	bool right = q != NULL && is_right(l, q);
 
 	m.result = l->result != 0 ? (unsigned)l->result :
 	    right ? SALLYPORT__PB__AUTH_REPLY__RESULT__OK :

@@ -35,6 +35,7 @@ enum peers_how {
 struct peers_login {
 	enum peers_how how;
 	int result;		/* not 0: this one, whatever is asked */
+	const char *only;	/* not NULL: right for this user alone */
 	const char *user, *limits;	/* who it is; NULL: not said */
 	unsigned groups;	/* how many: "group-0", … */
 	const char *group;	/* not NULL: the first one's name */
