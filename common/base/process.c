@@ -2,6 +2,7 @@
 #include "base/process.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -33,6 +34,63 @@ resident_bytes(void)
 		pages = 0;
 	fclose(f);
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* UINT64_MAX: none, or there is no such group. */
+static uint64_t
+group_limit(const char *groups, const char *group)
+{
+	char path[PATH_MAX + 32];
+	unsigned long long limit;
+	FILE *f;
+	int n;
+
+	snprintf(path, sizeof(path), "%s%s/memory.max", groups, group);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return UINT64_MAX;
+	/* NOLINTNEXTLINE(cert-err34-c): written by the kernel */
+	n = fscanf(f, "%llu", &limit);
+	fclose(f);
+	return n == 1 ? limit : UINT64_MAX;	/* the word is "max" */
+}
+
+/* This process's group as "/a/b"; the topmost is "". */
+static void
+read_group(char *out, size_t size)
+{
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	char line[PATH_MAX];
+
+	out[0] = '\0';
+	if (f == NULL)
+		return;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "0::/", 4) == 0)
+			snprintf(out, size, "%s", line + 3);
+	}
+	fclose(f);
+}
+
+uint64_t
+process_memory_max(const char *groups)
+{
+	uint64_t least = (uint64_t)sysconf(_SC_PHYS_PAGES) *
+	    (uint64_t)sysconf(_SC_PAGESIZE);
+	char group[PATH_MAX], *end;
+
+	read_group(group, sizeof(group));
+	do {
+		uint64_t limit = group_limit(groups, group);
+
+		if (limit < least)
+			least = limit;
+		end = strrchr(group, '/');
+		if (end != NULL)
+			*end = '\0';
+	} while (end != NULL);
+	return least;
 }
 
 static uint64_t

@@ -15,6 +15,10 @@ struct process_usage {
 
 /* What /proc does not tell (not mounted, closed by a sandbox) is 0. */
 struct process_usage process_usage(void);
+/* Bytes of memory there are for it: the machine's, or what its control group
+ * or one above leaves it. `groups`: where those of version 2 are mounted,
+ * /sys/fs/cgroup. */
+uint64_t process_memory_max(const char *groups);
 /* When the process was started: µs since 1970; 0: /proc does not tell. */
 uint64_t process_start_us(void);
 

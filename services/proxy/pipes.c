@@ -13,6 +13,7 @@ pipes_init(struct pipes *s)
 {
 	list_init(&s->free);
 	s->count = 0;
+	s->bytes = 0;
 }
 
 /* As large as the user's quota of pipe pages allows. */
@@ -50,23 +51,26 @@ pipe_free(struct pipes *s, struct pipe *p)
 {
 	close(p->in);
 	close(p->out);
-	free(p);
 	s->count--;
+	s->bytes -= p->size;
+	free(p);
 }
 
 struct pipe *
-pipes_get(struct pipes *s)
+pipes_get(struct pipes *s, size_t most)
 {
 	struct list *l = list_pop(&s->free);
 	struct pipe *p;
 
 	if (l != NULL)
 		return container_of(l, struct pipe, link);
-	if (s->count == PIPES_MAX)
+	if (s->count == PIPES_MAX || s->bytes + SIZE_WANTED > most)
 		return NULL;
 	p = pipe_new();
-	if (p != NULL)
-		s->count++;
+	if (p == NULL)
+		return NULL;
+	s->count++;
+	s->bytes += p->size;
 	return p;
 }
 

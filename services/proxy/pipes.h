@@ -26,11 +26,13 @@ struct pipe {
 struct pipes {
 	struct list free;
 	unsigned count;		/* free and borrowed */
+	size_t bytes;		/* what they can hold together */
 };
 
 void pipes_init(struct pipes *s);
-/* NULL: none left, or the kernel gives none; copy instead. */
-struct pipe *pipes_get(struct pipes *s) MUST_CHECK;
+/* Makes one only if all together then hold `most` bytes or less. NULL: none
+ * left, or the kernel gives none; copy instead. */
+struct pipe *pipes_get(struct pipes *s, size_t most) MUST_CHECK;
 void pipes_put(struct pipes *s, struct pipe *p);
 void pipes_fini(struct pipes *s);	/* all must be back */
 

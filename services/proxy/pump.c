@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define ROUNDS 4	/* reads in one turn */
 #define SMALL 4096	/* below it, copying costs less than splicing */
@@ -22,11 +23,12 @@ would_block(void)
 bool
 pump_holds(const struct pump *p)
 {
-	return p->kept != NULL || p->pipe != NULL;
+	return p->kept != NULL || p->pipe != NULL || p->left;
 }
 
 bool
-pump_keep(struct pump *p, const void *data, size_t len)
+pump_keep(struct pump *p, struct pump_room *room, const void *data,
+    size_t len)
 {
 	ASSERT(p->kept == NULL && len <= UINT32_MAX);
 	if (len == 0)
@@ -35,23 +37,33 @@ pump_keep(struct pump *p, const void *data, size_t len)
 	if (p->kept == NULL)
 		return false;
 	memcpy(p->kept, data, len);
+	room->kept += len;
 	p->kept_at = 0;
 	p->kept_len = (uint32_t)len;
 	return true;
 }
 
+static void
+drop_kept(struct pump *p, struct pump_room *room)
+{
+	if (p->kept == NULL)
+		return;
+	room->kept -= p->kept_at + p->kept_len;
+	free(p->kept);
+	p->kept = NULL;
+}
+
 void
 pump_fini(struct pump *p, struct pump_room *room)
 {
-	free(p->kept);
-	p->kept = NULL;
+	drop_kept(p, room);
 	if (p->pipe != NULL)
 		pipes_put(&room->pipes, p->pipe);
 	p->pipe = NULL;
 }
 
 static enum pump_result
-deliver_kept(struct pump *p, struct stream *to)
+deliver_kept(struct pump *p, struct stream *to, struct pump_room *room)
 {
 	ssize_t n = stream_write(to, p->kept + p->kept_at, p->kept_len);
 
@@ -62,8 +74,7 @@ deliver_kept(struct pump *p, struct stream *to)
 	p->kept_len -= (uint32_t)n;
 	if (p->kept_len > 0)
 		return PUMP_WAIT_WRITE;
-	free(p->kept);
-	p->kept = NULL;
+	drop_kept(p, room);
 	return PUMP_GO;
 }
 
@@ -103,22 +114,72 @@ count_bulk(struct pump *p, size_t n)
 		p->bulk = UINT32_MAX;
 }
 
+/* Another buffer that nobody takes would be too much. */
+static bool
+is_tight(const struct pump_room *room)
+{
+	return room->kept + room->pipes.bytes + room->size > room->memory_max;
+}
+
+/* Writes what stands in the buffer: how much of it was taken, or -1. */
+static ssize_t
+write_some(struct pump *p, struct stream *to, struct pump_room *room, size_t n)
+{
+	ssize_t w = stream_write(to, room->buffer, n);
+
+	if (w < 0)
+		return would_block() ? 0 : -1;
+	p->bytes += (uint64_t)w;
+	return w;
+}
+
+/* Takes bytes out of a socket that have been delivered already. */
+static bool
+discard(struct stream *from, size_t n)
+{
+	while (n > 0) {
+		ssize_t gone = recv(from->fd, NULL, n, MSG_TRUNC);
+
+		if (gone <= 0)
+			return false;
+		n -= (size_t)gone;
+	}
+	return true;
+}
+
+/* As copy_round, but what is not taken stays where it is. */
+static enum pump_result
+peek_round(struct pump *p, struct pump_ends ends, struct pump_room *room)
+{
+	ssize_t n = recv(ends.from->fd, room->buffer, room->size, MSG_PEEK), w;
+
+	if (n <= 0)
+		return nothing_read(p, n);
+	w = write_some(p, ends.to, room, (size_t)n);
+	if (w < 0)
+		return PUMP_TO_FAILED;
+	if (!discard(ends.from, (size_t)w))
+		return PUMP_FROM_FAILED;
+	p->left = w < n;
+	return p->left ? PUMP_WAIT_WRITE : PUMP_GO;
+}
+
+/* A stream that cannot be looked into gives little at a time when memory is
+ * short. */
 static enum pump_result
 copy_round(struct pump *p, struct pump_ends ends, struct pump_room *room)
 {
-	ssize_t n = stream_read(ends.from, room->buffer, room->size), w;
+	size_t most = room->size > SMALL && is_tight(room) ? SMALL : room->size;
+	ssize_t n = stream_read(ends.from, room->buffer, most), w;
 
 	if (n <= 0)
 		return nothing_read(p, n);
 	count_bulk(p, (size_t)n);
-	w = stream_write(ends.to, room->buffer, (size_t)n);
-	if (w < 0 && !would_block())
-		return PUMP_TO_FAILED;
+	w = write_some(p, ends.to, room, (size_t)n);
 	if (w < 0)
-		w = 0;
-	p->bytes += (uint64_t)w;
+		return PUMP_TO_FAILED;
 	if (w < n)
-		return pump_keep(p, room->buffer + w, (size_t)(n - w))
+		return pump_keep(p, room, room->buffer + w, (size_t)(n - w))
 		    ? PUMP_WAIT_WRITE : PUMP_NO_MEMORY;
 	/* A socket gave all it had. Other streams may hold more inside. */
 	return (size_t)n < room->size && ends.from->ops->spliceable
@@ -163,6 +224,32 @@ is_bulk(const struct pump *p, struct pump_ends ends,
 	    ends.from->ops->spliceable && ends.to->ops->spliceable;
 }
 
+/* What pipes may take of the room's memory: half, if as much is left. */
+static size_t
+pipes_most(const struct pump_room *room)
+{
+	size_t half = room->memory_max / 2;
+
+	if (room->kept <= half)
+		return half;
+	return room->kept < room->memory_max ? room->memory_max - room->kept
+					     : 0;
+}
+
+static enum pump_result
+round_of(struct pump *p, struct pump_ends ends, struct pump_room *room,
+    bool readable)
+{
+	struct pipe *pipe = is_bulk(p, ends, room)
+	    ? pipes_get(&room->pipes, pipes_most(room)) : NULL;
+
+	if (pipe != NULL)
+		return splice_round(p, ends, room, pipe, readable);
+	if (is_tight(room) && ends.from->ops->spliceable)
+		return peek_round(p, ends, room);
+	return copy_round(p, ends, room);
+}
+
 enum pump_result
 pump_run(struct pump *p, struct pump_ends ends, struct pump_room *room)
 {
@@ -171,17 +258,13 @@ pump_run(struct pump *p, struct pump_ends ends, struct pump_room *room)
 
 	if (p->eof)
 		return PUMP_EOF;
+	p->left = false;
 	if (p->kept != NULL)
-		r = deliver_kept(p, ends.to);
+		r = deliver_kept(p, ends.to, room);
 	else if (p->pipe != NULL)
 		r = deliver_pipe(p, ends.to, room);
 	for (int i = 0; i < ROUNDS && r == PUMP_GO; i++) {
-		struct pipe *pipe =
-		    is_bulk(p, ends, room) ? pipes_get(&room->pipes) : NULL;
-
-		r = pipe != NULL ? splice_round(p, ends, room,
-		    pipe, readable)
-				 : copy_round(p, ends, room);
+		r = round_of(p, ends, room, readable);
 		readable = false;
 	}
 	return r;

@@ -4,8 +4,11 @@
  *
  * Reads from `from` only while nothing is held for `to`. What was read and
  * could not be written is held in memory of just that size, or in a pipe;
- * while nothing moves, nothing is held. It knows no events and no time: the
- * relay calls pump_run when a socket is ready. Owned by one worker.
+ * while nothing moves, nothing is held. What all pumps of a worker hold is
+ * bounded: near the bound bytes are looked at, written, and only those that
+ * were taken leave the kernel, so that nothing new is held and who has a
+ * reader is still served. It knows no events and no time: the relay calls
+ * pump_run when a socket is ready. Owned by one worker.
  */
 #ifndef PROXY_PUMP_H
 #define PROXY_PUMP_H
@@ -22,6 +25,8 @@ struct pump_room {
 	size_t size;
 	uint32_t splice_after;	/* 0: never */
 	struct pipes pipes;
+	size_t kept;		/* of all pumps, outside pipes */
+	size_t memory_max;	/* for that and the pipes; they take half */
 };
 
 /* Where a pump's bytes come from and go to. */
@@ -36,6 +41,7 @@ struct pump {
 	uint64_t bytes;		/* delivered */
 	uint32_t bulk;		/* in large pieces, since the last small one */
 	bool eof;		/* `from` has ended; nothing is held then */
+	bool left;		/* bytes wait in the kernel, not here */
 	uint8_t dry;		/* splices in a row that got nothing when ready */
 };
 
@@ -50,7 +56,9 @@ enum pump_result {
 };
 
 /* Holds a copy of bytes that are to go first. false: memory is out. */
-bool pump_keep(struct pump *p, const void *data, size_t len) MUST_CHECK;
+bool pump_keep(struct pump *p, struct pump_room *room, const void *data,
+    size_t len) MUST_CHECK;
+/* Does it wait for `to`? */
 bool pump_holds(const struct pump *p);
 /* Moves what can be moved, within a bound. */
 enum pump_result pump_run(struct pump *p, struct pump_ends ends,

@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "base/process.h"
 #include "proxy/pump.h"
 #include "proxy/wheel.h"
 
@@ -42,6 +43,7 @@ struct relay_room {
 	struct event timer;
 	uint64_t timer_at;	/* second; WHEEL_NEVER: not running */
 	struct pool *relays;
+	unsigned rooms;
 	uint64_t idle_s, half_open_s, lifetime_s;	/* 0: none */
 	int keepalive_s, user_timeout_ms;
 	struct metrics_cells *cells;	/* NULL: not counted */
@@ -412,10 +414,21 @@ seconds(uint64_t ms)
 	return (ms + 999) / 1000;
 }
 
+static size_t
+memory_share(const struct proxy_config *cfg, unsigned rooms)
+{
+	uint64_t all = cfg->relay_memory_max;
+
+	if (all == 0)
+		all = process_memory_max("/sys/fs/cgroup") / 4;
+	return (size_t)(all / rooms);
+}
+
 static void
 room_configure(struct relay_room *room, const struct proxy_config *cfg)
 {
 	room->pump.splice_after = (uint32_t)cfg->relay_splice_after;
+	room->pump.memory_max = memory_share(cfg, room->rooms);
 	room->idle_s = seconds(cfg->timeouts_idle);
 	room->half_open_s = seconds(cfg->timeouts_half_open);
 	room->lifetime_s = seconds(cfg->timeouts_lifetime);
@@ -424,12 +437,14 @@ room_configure(struct relay_room *room, const struct proxy_config *cfg)
 }
 
 struct relay_room *
-relay_room_new(struct event_base *base, const struct proxy_config *cfg)
+relay_room_new(struct event_base *base, const struct proxy_config *cfg,
+    unsigned rooms)
 {
 	struct relay_room *room = xcalloc(1, sizeof(*room));
 	size_t max = cfg->limits_sessions;
 
 	room->base = base;
+	room->rooms = rooms;
 	room->pump.size = cfg->relay_buffer;
 	room->pump.buffer = xmalloc(room->pump.size);
 	pipes_init(&room->pump.pipes);
@@ -448,6 +463,12 @@ relay_room_meter(struct relay_room *room, struct metrics_cells *cells,
 {
 	room->cells = cells;
 	room->metric = metric;
+}
+
+size_t
+relay_room_memory(const struct relay_room *room)
+{
+	return room->pump.kept + room->pump.pipes.bytes;
 }
 
 void
@@ -490,7 +511,7 @@ send_early(struct relay *r, struct str early)
 		n = 0;
 	up->bytes = (uint64_t)n;
 	room_count(r->room, CLIENT, up->bytes);
-	return pump_keep(up, early.ptr + n, early.len - (size_t)n);
+	return pump_keep(up, &r->room->pump, early.ptr + n, early.len - (size_t)n);
 }
 
 struct relay *

@@ -9,10 +9,11 @@
  * Small messages go through the worker's shared buffer (read, write at once,
  * keep only the rest); a direction that moved `splice_after` bytes in pieces of
  * 4 KiB and more borrows a pipe from the worker and is spliced; the pipe goes
- * back whenever it is empty. Keepalive and TCP_USER_TIMEOUT are set on the
- * target's socket when a session has lived 5 s (ruling 5). The process ignores
- * SIGPIPE (splice has no MSG_NOSIGNAL). Everything happens on the worker that
- * made it.
+ * back whenever it is empty. All that the relays of a process hold stays below
+ * relay.memory_max; each worker has an equal share. Keepalive and
+ * TCP_USER_TIMEOUT are set on the target's socket when a session has lived 5 s
+ * (ruling 5). The process ignores SIGPIPE (splice has no MSG_NOSIGNAL).
+ * Everything happens on the worker that made it.
  */
 #ifndef PROXY_RELAY_H
 #define PROXY_RELAY_H
@@ -47,14 +48,19 @@ struct relay_bytes {
 /* Called once, from the loop, never from within relay_new; the callee frees. */
 typedef void relay_done_fn(void *arg, enum relay_end end);
 
-/* Shared buffer, pipe pool, coarse clock wheel for idle times. */
+/* Shared buffer, pipe pool, coarse clock wheel for idle times. One of `rooms`
+ * that share relay.memory_max, at least 1. */
 struct relay_room *relay_room_new(struct event_base *base,
-    const struct proxy_config *cfg) MUST_CHECK;
-/* New limits hold for running relays too, from the next second on. */
+    const struct proxy_config *cfg, unsigned rooms) MUST_CHECK;
 /* Adds all that is delivered from now on to this counter of two labels: 0 up,
  * 1 down. Without it nothing is counted but for each relay. */
 void relay_room_meter(struct relay_room *room, struct metrics_cells *cells,
     unsigned metric);
+/* Bytes that are held now for sides that do not take them: pipes, which count
+ * with what they can hold, and memory. At most the room's share, but for early
+ * bytes and, from streams that are not spliceable, 4 KiB each. */
+size_t relay_room_memory(const struct relay_room *room);
+/* New limits hold for running relays too, from the next second on. */
 void relay_room_reload(struct relay_room *room, const struct proxy_config *cfg);
 /* Looks for deadlines that have come. The room's own timer does this; tests
  * that move the clock call it. */

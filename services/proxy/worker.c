@@ -59,6 +59,8 @@ publish_stats(struct worker *w)
 			w->published.lease[i][r] = now[r];
 		w->published.evictions[i] = lease[i].evictions;
 	}
+	metrics_gauge_set(cells, METRIC_proxy_relay_memory_bytes, 0,
+	    (int64_t)relay_room_memory(w->relays));
 	metrics_gauge_set(cells, METRIC_proxy_cache_entries, CACHE_LOGIN,
 	    (int64_t)gate_logins(w->gate));
 	metrics_gauge_set(cells, METRIC_proxy_cache_entries, CACHE_DECISION,
@@ -185,7 +187,7 @@ worker_new(struct worker **out, struct proxy *p, unsigned index,
 	}
 	resolver_count_users(w->resolver, p->admit.quota);
 	w->gate = gate_new(w->asks, &p->view, w->cfg);
-	w->relays = relay_room_new(w->base, w->cfg);
+	w->relays = relay_room_new(w->base, w->cfg, p->n_workers);
 	judge = assoc_judge(w->resolver, w->gate, &p->fence);
 	w->assocs = assoc_room_new(w->base, w->cfg, &judge, &p->view);
 	relay_room_meter(w->relays, w->cells,

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -66,6 +67,41 @@ test_start(void **state)
 	assert_true(start > now - UINT64_C(600000000));
 }
 
+/* Groups as the kernel shows them, with this limit for all; NULL: none. */
+static uint64_t
+memory_under(const char *limit)
+{
+	char dir[] = "/tmp/test_process.XXXXXX", path[64];
+	uint64_t found;
+	int fd;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/memory.max", dir);
+	if (limit != NULL) {
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		assert_int_equal(write(fd, limit, strlen(limit)),
+		    strlen(limit));
+		close(fd);
+	}
+	found = process_memory_max(dir);
+	unlink(path);
+	rmdir(dir);
+	return found;
+}
+
+static void
+test_memory(void **state)
+{
+	uint64_t all = memory_under(NULL);
+
+	(void)state;
+	assert_true(all >= process_usage().resident_bytes);
+	assert_true(process_memory_max("/sys/fs/cgroup") <= all);
+	assert_int_equal(memory_under("268435456\n"), 268435456);
+	assert_int_equal(memory_under("max\n"), all);
+	assert_int_equal(memory_under("9223372036854771712\n"), all);
+}
+
 int
 main(void)
 {
@@ -73,6 +109,7 @@ main(void)
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_work_shows),
 		cmocka_unit_test(test_start),
+		cmocka_unit_test(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,7 +118,7 @@ worker_init(struct rig *r)
 	    resolver_new(&w->resolver, w->base, w->cfg, &err) != 0)
 		fail_msg("%s", err.text);
 	w->gate = gate_new(w->asks, &r->proxy.view, w->cfg);
-	w->relays = relay_room_new(w->base, w->cfg);
+	w->relays = relay_room_new(w->base, w->cfg, 1);
 	w->feed = feed_new(w->base, r->proxy.events, "test", w->cells);
 	set_handshake(r, 20000);
 	r->door = (struct listener_config){
