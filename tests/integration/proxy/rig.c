@@ -144,21 +144,29 @@ rig_configure(struct rig *r, const char *lines)
 {
 	char listen[ENDPOINT_TEXT_SIZE], listen6[ENDPOINT_TEXT_SIZE];
 	const char *dir = peers_dir(r->peers);
-	char *text;
+	char *text, *listeners;
 
 	if (lines != r->lines)
 		assert_true(str_copy(r->lines, sizeof(r->lines),
 		    str_from(lines)));
 	endpoint_format(listen, &r->listen);
 	endpoint_format(listen6, &r->listen6);
+	listeners = r->one == NULL
+	    ? xasprintf("[proxy]\nlisten = [\"%s\", \"%s\"]\n", listen,
+		listen6)
+	    : xasprintf("[[proxy.listeners]]\nname = \"one\"\n"
+		"listen = \"%s\"\n%s[[proxy.listeners]]\nname = \"two\"\n"
+		"listen = \"%s\"\n%s[proxy]\n", listen, r->one, listen6,
+		r->two);
 	text = xasprintf(
-	    "[proxy]\nuser = \"\"\ngroup = \"\"\nrun_dir = \"%s\"\n"
+	    "%suser = \"\"\ngroup = \"\"\nrun_dir = \"%s\"\n"
 	    "state_dir = \"%s\"\nadmin_listen = \"127.0.0.1:0\"\n"
-	    "listen = [\"%s\", \"%s\"]\ninstance = \"proxy-under-test\"\n"
+	    "instance = \"proxy-under-test\"\n"
 	    "dns.hosts_file = \"%s/hosts\"\n%s"
 	    "[log]\nformat = \"logfmt\"\n",
-	    dir, dir, listen, listen6, dir, lines);
+	    listeners, dir, dir, dir, lines);
 	write_file(r, "sallyport.toml", text);
+	free(listeners);
 	free(text);
 }
 

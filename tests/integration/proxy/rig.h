@@ -30,6 +30,9 @@ struct rig {
 	int code;			/* how the last one ended, if it did */
 	struct endpoint listen, listen6;
 	char lines[512];		/* of rig_configure */
+	/* Lines of the listeners "one", at `listen`, and "two", at `listen6`;
+	 * set before rig_configure. NULL: no tables. */
+	const char *one, *two;
 	int target, target6;		/* listening */
 	struct endpoint target_at, target6_at;
 	bool recorded;			/* sessiond is played */
