@@ -38,7 +38,7 @@ struct cli_option {
 };
 
 #define CLI_OPTIONS_MAX 64
-#define CLI_WORDS_MAX 16
+#define CLI_WORDS_MAX 65	/* a user and as many groups as there may be */
 
 /* What the command line said, borrowed from argv. */
 struct cli_args {
@@ -103,7 +103,11 @@ enum cli_exit cmd_setup_init(struct cli *c);
 enum cli_exit cmd_setup_show(struct cli *c);
 enum cli_exit cmd_users_add(struct cli *c);
 enum cli_exit cmd_users_delete(struct cli *c);
+enum cli_exit cmd_users_disable(struct cli *c);
+enum cli_exit cmd_users_enable(struct cli *c);
+enum cli_exit cmd_users_expires(struct cli *c);
 enum cli_exit cmd_users_failures(struct cli *c);
+enum cli_exit cmd_users_groups(struct cli *c);
 enum cli_exit cmd_users_list(struct cli *c);
 enum cli_exit cmd_users_passwd(struct cli *c);
 enum cli_exit cmd_users_reload(struct cli *c);

@@ -3,16 +3,18 @@
 #include "cli.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cmd_users.h"
 #include "crypt/passhash.h"
 #include "password.h"
 #include "users/users_edit.h"
 
-#define GROUPS_MAX 64
+#define GROUPS_MAX (CLI_WORDS_MAX - 1)
 
 const char *
 cmd_users_path(struct cli *c)
@@ -81,7 +83,8 @@ cmd_users_add(struct cli *c)
 	while ((group = cli_get_nth(&c->args, "group",
 		    (unsigned)user.n_groups)) != NULL) {
 		if (user.n_groups == GROUPS_MAX)
-			return cli_fail(CLI_USAGE, "at most 64 groups");
+			return cli_fail(CLI_USAGE, "at most %d groups",
+			    GROUPS_MAX);
 		groups[user.n_groups++] = str_from(group);
 	}
 	code = hash_password(c, hash);
@@ -136,4 +139,88 @@ cmd_users_delete(struct cli *c)
 		return cli_fail(CLI_ERROR, "not deleted; --yes does not ask");
 	return done(users_edit_delete(path, str_from(user), &err), &err, user,
 	    "deleted");
+}
+
+static enum cli_exit
+set_enabled(struct cli *c, bool enabled)
+{
+	const char *path = cmd_users_path(c), *user = c->args.words[0];
+	struct err err = { 0 };
+
+	if (path == NULL)
+		return CLI_BAD_CONFIG;
+	return done(users_edit_set_enabled(path, str_from(user), enabled,
+			&err),
+	    &err, user, enabled ? "enabled" : "disabled");
+}
+
+enum cli_exit
+cmd_users_enable(struct cli *c)
+{
+	return set_enabled(c, true);
+}
+
+enum cli_exit
+cmd_users_disable(struct cli *c)
+{
+	return set_enabled(c, false);
+}
+
+/* "never" gives 0; a date alone is its first moment in UTC. */
+static enum cli_exit
+read_time(const char *text, uint64_t *wall_us)
+{
+	char *midnight = xasprintf("%sT00:00:00Z", text);
+	bool ok = clock_parse(text, strlen(text), wall_us) == 0 ||
+	    clock_parse(midnight, strlen(midnight), wall_us) == 0;
+
+	free(midnight);
+	if (strcmp(text, "never") == 0)
+		*wall_us = 0;
+	else if (!ok || *wall_us == 0)
+		return cli_fail(CLI_USAGE, "%s: expected a time like "
+		    "2027-01-01T00:00:00Z, a date, or never", text);
+	return CLI_OK;
+}
+
+enum cli_exit
+cmd_users_expires(struct cli *c)
+{
+	const char *path = cmd_users_path(c), *user = c->args.words[0];
+	char text[CLOCK_TEXT_SIZE], what[CLOCK_TEXT_SIZE + 16];
+	struct err err = { 0 };
+	enum cli_exit code;
+	uint64_t wall_us;
+
+	if (path == NULL)
+		return CLI_BAD_CONFIG;
+	code = read_time(c->args.words[1], &wall_us);
+	if (code != CLI_OK)
+		return code;
+	clock_format(text, wall_us, 3);
+	snprintf(what, sizeof(what), "expires %s",
+	    wall_us != 0 ? text : "never");
+	return done(users_edit_set_expires(path, str_from(user), wall_us,
+			&err),
+	    &err, user, what);
+}
+
+enum cli_exit
+cmd_users_groups(struct cli *c)
+{
+	const char *path = cmd_users_path(c), *user = c->args.words[0];
+	size_t n = c->args.n_words - 1;
+	struct str groups[GROUPS_MAX];
+	struct err err = { 0 };
+
+	if (path == NULL)
+		return CLI_BAD_CONFIG;
+	if ((n == 0) != (cli_get(&c->args, "none") != NULL))
+		return cli_fail(CLI_USAGE, "which groups? all of them, or "
+		    "--none");
+	for (size_t i = 0; i < n; i++)
+		groups[i] = str_from(c->args.words[i + 1]);
+	return done(users_edit_set_groups(path, str_from(user), groups, n,
+			&err),
+	    &err, user, "groups changed");
 }

@@ -88,6 +88,17 @@ static const struct cli_option users_delete_options[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct cli_option users_edit_options[] = {
+	USERS_FILE,
+	{ NULL, NULL, NULL },
+};
+
+static const struct cli_option users_groups_options[] = {
+	{ "none", NULL, "take all groups away" },
+	USERS_FILE,
+	{ NULL, NULL, NULL },
+};
+
 static const struct cli_option users_list_options[] = {
 	{ "live", NULL, "what authd has in force instead of the file" },
 	USERS_FILE,
@@ -134,6 +145,16 @@ const struct cli_command cli_commands[] = {
 	    users_add_options, cmd_users_add },
 	{ "users", "passwd", "USER", 1, 1, "Change a user's password",
 	    users_passwd_options, cmd_users_passwd },
+	{ "users", "enable", "USER", 1, 1, "Let a user log in again",
+	    users_edit_options, cmd_users_enable },
+	{ "users", "disable", "USER", 1, 1, "Refuse a user's logins",
+	    users_edit_options, cmd_users_disable },
+	{ "users", "expires", "USER TIME|never", 2, 2,
+	    "Set when a user's logins end",
+	    users_edit_options, cmd_users_expires },
+	{ "users", "groups", "USER [GROUP]...", 1, CLI_WORDS_MAX,
+	    "Set all groups of a user",
+	    users_groups_options, cmd_users_groups },
 	{ "users", "delete", "USER", 1, 1, "Delete a user",
 	    users_delete_options, cmd_users_delete },
 	{ "users", "list", "", 0, 0, "Users of the users file, without hashes",

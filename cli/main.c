@@ -28,7 +28,7 @@ help_all(FILE *out)
 {
 	fputs("usage: sallyctl NOUN VERB [OPTION]...\n\n", out);
 	for (const struct cli_command *c = cli_commands; c->noun != NULL; c++)
-		fprintf(out, "  %-10s %-9s %-6s %s\n", c->noun, c->verb,
+		fprintf(out, "  %-10s %-9s %-15s  %s\n", c->noun, c->verb,
 		    c->words, c->help);
 	fputs("\nsallyctl NOUN VERB --help tells the options of a command; "
 	      "--version the version.\n", out);

@@ -394,7 +394,7 @@ static void
 bad_files_at_start(void **state)
 {
 	static const char *const bad[] = {
-		NULL, "[[users]]\nusername = \"a\"\n", "[[users]\n",
+		NULL, "[[users]]\nenabled = true\n", "[[users]\n",
 		"[[users]]\nusername = \"a\"\npassword_hash = \"secret\"\n",
 	};
 

@@ -172,6 +172,60 @@ test_users(void **state)
 	    "    \"networks\": [],\n    \"password\": true\n  }\n]\n");
 }
 
+/* One key at a time; what is before and behind it stays. */
+static void
+test_users_edit(void **state)
+{
+	static const struct {
+		const char *args, *says, *line;
+	} cases[] = {
+		{ "disable bob", "bob: disabled\n", "no       -      " },
+		{ "enable bob", "bob: enabled\n", "yes      -      " },
+		{ "expires bob 2099-01-01", "bob: expires "
+		    "2099-01-01T00:00:00.000Z\n", "2099-01-01T00:00:00.000Z" },
+		{ "expires bob 2099-01-01T02:00:00+01:00", "bob: expires "
+		    "2099-01-01T01:00:00.000Z\n", "2099-01-01T01:00:00.000Z" },
+		{ "expires bob never", "bob: expires never\n", "yes      - " },
+		{ "groups bob a b c", "bob: groups changed\n", "a,b,c" },
+		{ "groups bob --none", "bob: groups changed\n",
+		    "bob   -       yes" },
+	};
+	static const struct {
+		int code;
+		const char *args;
+	} bad[] = {
+		{ CLI_NOT_FOUND, "disable joe" },
+		{ CLI_NOT_FOUND, "enable joe" },
+		{ CLI_NOT_FOUND, "expires joe never" },
+		{ CLI_NOT_FOUND, "groups joe a" },
+		{ CLI_USAGE, "disable" }, { CLI_USAGE, "expires bob" },
+		{ CLI_USAGE, "expires bob soon" },
+		{ CLI_USAGE, "expires bob 2099-01-01T00:00:00" },
+		{ CLI_USAGE, "expires bob 1970-01-01" },
+		{ CLI_USAGE, "groups bob" }, { CLI_USAGE, "groups bob a --none" },
+		{ CLI_USAGE, "groups bob a\tb" },
+	};
+	struct ctl *c = *state;
+	char line[160];
+
+	ctl_expect(c, CLI_OK, ADD "bob --group old", PASSWORD "\n");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(line, sizeof(line), "users %s --file users.toml",
+		    cases[i].args);
+		ctl_expect(c, CLI_OK, line, NULL);
+		assert_string_equal(c->out, cases[i].says);
+		ctl_expect(c, CLI_OK, "users list --file users.toml", NULL);
+		if (strstr(c->out, cases[i].line) == NULL)
+			fail_msg("%s: %s", cases[i].args, c->out);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(line, sizeof(line), "users %s --file users.toml",
+		    bad[i].args);
+		ctl_expect(c, bad[i].code, line, NULL);
+	}
+	assert_password(c, "bob", PASSWORD);
+}
+
 /* The path comes from the configuration where --file does not say it. */
 static void
 test_users_configured(void **state)
@@ -274,6 +328,9 @@ test_completion(void **state)
 		{ "users pa", "passwd", "add" },
 		{ "users ''", "delete", "validate" },
 		{ "users add --pass", "--password-stdin", "--group" },
+		{ "users un", "unlock", "list" },
+		{ "users test --m", "--method", "--source" },
+		{ "users list --l", "--live", "--file" },
 		{ "acl test --", "--expect", "--active" },
 		{ "acl test --user bob --c", "--config", "--user" },
 	};
@@ -364,6 +421,8 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_help, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_users, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_users_edit, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_users_configured, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_users_bad, setup,
