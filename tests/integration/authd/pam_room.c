@@ -70,7 +70,7 @@ pam_room_close(void **state)
 	(void)state;
 	pam_process_free(&pam_room.process);
 	while (d != NULL && (e = readdir(d)) != NULL)
-		if (e->d_name[0] != '.')
+		if (e->d_type == DT_REG)
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 	if (d != NULL)
 		closedir(d);

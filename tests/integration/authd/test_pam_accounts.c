@@ -23,8 +23,12 @@
 #define YESCRYPT "$y$j75$sallyport0$TkBLQEmIEv066uVWd19nbUizIdBbX2HXkhxScOZ1tSD"
 #define FILES "passwd: files\nshadow: files\ngroup: files\n"
 
+static const char *shipped_dir;
+
 static const char passwd[] =
 	"root:x:0:0::/root:/bin/sh\n"
+	"daemon:x:1:1::/nonexistent:/bin/sh\n"
+	"rhostusr:x:999:4701::/nonexistent:/bin/false\n"
 	"ann:x:4701:4701::/nonexistent:/bin/sh\n"
 	"bob:x:4702:4701::/nonexistent:/bin/sh\n"
 	"locked:x:4703:4701::/nonexistent:/bin/sh\n"
@@ -42,6 +46,7 @@ static const char passwd[] =
 /* The account's end is a day of 1970, its password due since then. */
 static const char shadow[] =
 	"root:*:19000:0:99999:7:::\n"
+	"daemon:" SHA512 ":19000:0:99999:7:::\n"
 	"ann:" SHA512 ":19000:0:99999:7:::\n"
 	"bob:" YESCRYPT ":19000:0:99999:7:::\n"
 	"locked:!" SHA512 ":19000:0:99999:7:::\n"
@@ -88,53 +93,126 @@ accounts_that_may_not(void **state)
 	pam_room_address("unix", "blank", PAM_VERDICT_ERROR);
 }
 
-/* ---- one-time codes ---- */
+/* ---- the service files of deploy/pam ---- */
 
-/* The codes of the key 00, counters 0 to 2; "+": another module looks at the
- * password. */
-static void
-password_and_code_in_one_field(void **state)
+/* Text of a file there, with `dir` put for the directory of its data. */
+static char *
+shipped_text(const char *name, const char *dir)
 {
-	char *text = xasprintf(
-	    "auth requisite pam_oath.so usersfile=%s/users.oath window=5 "
-	    "digits=6\n"
-	    "auth required pam_unix.so use_first_pass\n"
-	    "account required pam_unix.so\n", pam_room.dir);
-	char *path = xasprintf("%s/users.oath", pam_room.dir);
+	char *path = xasprintf("%s/%s", shipped_dir, name), text[4096];
+	FILE *f = fopen(path, "re");
+	struct bytes b = { 0 };
+	size_t n;
 
-	(void)state;
-	pam_room_service("oath", text);
-	pam_room_service("users.oath", "HOTP ann + 00\nHOTP bob + 00\n");
-	assert_int_equal(chmod(path, 0600), 0);
-	pam_room_login("oath", "ann", "right328482", PAM_VERDICT_SUCCESS);
-	pam_room_login("oath", "ann", "right328482", PAM_VERDICT_FAILURE);
-	pam_room_login("oath", "ann", "right", PAM_VERDICT_FAILURE);
-	pam_room_login("oath", "ann", "812658", PAM_VERDICT_FAILURE);
-	pam_room_login("oath", "ann", "right000000", PAM_VERDICT_FAILURE);
-	pam_room_login("oath", "ann", "wrong812658", PAM_VERDICT_FAILURE);
-	pam_room_login("oath", "ann", "right073348", PAM_VERDICT_SUCCESS);
-	pam_room_login("oath", "bob", "right328482", PAM_VERDICT_SUCCESS);
+	assert_non_null(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
 	free(path);
+	text[n] = '\0';
+	for (char *at = text, *hit; dir != NULL; at = hit + strlen(dir)) {
+		hit = strstr(at, dir);
+		bytes_add(&b, at, hit != NULL ? (size_t)(hit - at) :
+		    strlen(at));
+		if (hit == NULL)
+			break;
+		bytes_fmt(&b, "%s", pam_room.dir);
+	}
+	if (dir == NULL)
+		bytes_add(&b, text, n);
+	bytes_add(&b, "", 1);
+	return b.ptr;
+}
+
+static void
+shipped(const char *name, const char *dir)
+{
+	char *text = shipped_text(name, dir);
+
+	pam_room_service(name, text);
 	free(text);
 }
 
-/* ---- addresses ---- */
-
 static void
-access_by_address(void **state)
+shipped_for_this_machine(void **state)
 {
-	char *text = xasprintf("auth required pam_permit.so\n"
-	    "account required pam_access.so accessfile=%s/access.conf\n",
-	    pam_room.dir);
+	(void)state;
+	shipped("sallyport", NULL);
+	pam_room_login("sallyport", "ann", "right", PAM_VERDICT_SUCCESS);
+	pam_room_login("sallyport", "ann", "wrong", PAM_VERDICT_FAILURE);
+	pam_room_login("sallyport", "daemon", "right", PAM_VERDICT_FAILURE);
+	pam_room_login("sallyport", "daemon", "wrong", PAM_VERDICT_FAILURE);
+	pam_room_login("sallyport", "blank", "x", PAM_VERDICT_FAILURE);
+}
+
+/* The codes of the key 00, counters 0 to 2. */
+static void
+shipped_for_one_time_codes(void **state)
+{
+	static const char service[] = "sallyport.oath";
+	char *path = xasprintf("%s/users.oath", pam_room.dir);
 
 	(void)state;
-	pam_room_service("access", text);
-	pam_room_service("access.conf", "+:ann:192.0.2.0/24\n-:ALL:ALL\n");
-	pam_room_address("access", "ann", PAM_VERDICT_SUCCESS);
-	pam_room_address("access", "bob", PAM_VERDICT_FAILURE);
-	pam_room_service("access.conf", "+:ann:192.0.2.128/25\n-:ALL:ALL\n");
-	pam_room_address("access", "ann", PAM_VERDICT_FAILURE);
-	free(text);
+	shipped(service, "/var/lib/sallyport");
+	pam_room_service("users.oath", "HOTP ann + 00\nHOTP bob + 00\n"
+	    "HOTP daemon + 00\n");
+	assert_int_equal(chmod(path, 0600), 0);
+	pam_room_login(service, "ann", "right328482", PAM_VERDICT_SUCCESS);
+	pam_room_login(service, "ann", "right328482", PAM_VERDICT_FAILURE);
+	pam_room_login(service, "ann", "right", PAM_VERDICT_FAILURE);
+	pam_room_login(service, "ann", "812658", PAM_VERDICT_FAILURE);
+	pam_room_login(service, "ann", "right000000", PAM_VERDICT_FAILURE);
+	pam_room_login(service, "ann", "wrong812658", PAM_VERDICT_FAILURE);
+	pam_room_login(service, "ann", "right073348", PAM_VERDICT_SUCCESS);
+	pam_room_login(service, "bob", "right328482", PAM_VERDICT_SUCCESS);
+	pam_room_login(service, "daemon", "right328482", PAM_VERDICT_FAILURE);
+	pam_room_login(service, "nobody-at-all", "right328482",
+	    PAM_VERDICT_FAILURE);
+	free(path);
+}
+
+static void
+shipped_for_networks(void **state)
+{
+	static const char service[] = "sallyport-client";
+	char *list = shipped_text("client-access.conf", NULL);
+	char *more = xasprintf("+ : rhostusr : 198.51.100.0/24 192.0.2.0/24\n"
+	    "%s", list);
+
+	(void)state;
+	shipped(service, "/etc/sallyport");
+	pam_room_address(service, "rhostusr", PAM_VERDICT_ERROR);
+	pam_room_service("client-access.conf", list);
+	pam_room_address(service, "rhostusr", PAM_VERDICT_FAILURE);
+	pam_room_service("client-access.conf", more);
+	pam_room_address(service, "rhostusr", PAM_VERDICT_SUCCESS);
+	pam_room_address(service, "ann", PAM_VERDICT_FAILURE);
+	pam_room_address(service, "nobody-at-all", PAM_VERDICT_FAILURE);
+	pam_room_service("client-access.conf",
+	    "+ : rhostusr : 192.0.2.128/25 192.0.2.10 2001:db8::/32\n"
+	    "- : ALL : ALL\n");
+	pam_room_address(service, "rhostusr", PAM_VERDICT_FAILURE);
+	free(more);
+	free(list);
+}
+
+static void
+shipped_for_hosts(void **state)
+{
+	static const char service[] = "sallyport-client.rhosts";
+	char *user = xasprintf("%sguest:x:4714:4701::%s:/bin/false\n",
+	    passwd, pam_room.dir);
+
+	(void)state;
+	own_passwd(user);
+	shipped(service, NULL);
+	pam_room_address(service, "guest", PAM_VERDICT_FAILURE);
+	pam_room_service(".rhosts", "192.0.2.10 rhostusr\n192.0.2.1 root\n");
+	pam_room_address(service, "guest", PAM_VERDICT_FAILURE);
+	pam_room_service(".rhosts", "192.0.2.1 rhostusr\n");
+	pam_room_address(service, "guest", PAM_VERDICT_SUCCESS);
+	pam_room_address(service, "nobody-at-all", PAM_VERDICT_FAILURE);
+	own_passwd(passwd);
+	free(user);
 }
 
 /* ---- name services ---- */
@@ -234,15 +312,18 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		IN_ROOM(passwords_of_this_machine),
 		IN_ROOM(accounts_that_may_not),
-		IN_ROOM(password_and_code_in_one_field),
-		IN_ROOM(access_by_address),
+		IN_ROOM(shipped_for_this_machine),
+		IN_ROOM(shipped_for_one_time_codes),
+		IN_ROOM(shipped_for_networks),
+		IN_ROOM(shipped_for_hosts),
 		IN_ROOM(groups_as_they_are),
 		IN_ROOM(groups_are_bounded),
 		IN_ROOM(a_service_that_is_down),
 	};
 	struct err err;
 
-	pam_room_arguments(argc, argv);
+	pam_room_arguments(argc - 1, argv);
+	shipped_dir = argv[3];
 	if (!make_accounts())
 		return SKIPPED;
 	if (priv_drop("", "", &err) != 0)
