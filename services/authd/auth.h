@@ -14,7 +14,7 @@
 #include "users/users_file.h"
 
 #define AUTH_TEXT_MAX 255	/* bytes of each string of a question */
-#define AUTH_WHY_SIZE 96
+#define AUTH_WHY_SIZE 256
 
 enum auth_method {
 	AUTH_USERPASS,		/* users file */
