@@ -4,14 +4,21 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
+
+#define KEEPALIVE_PROBES 3
+
+static bool
+set_option(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+}
 
 static bool
 set_on(int fd, int level, int option)
 {
-	int on = 1;
-
-	return setsockopt(fd, level, option, &on, sizeof(on)) == 0;
+	return set_option(fd, level, option, 1);
 }
 
 /*
@@ -68,6 +75,21 @@ sock_listen(const struct endpoint *at, bool reuseport, int backlog,
 	endpoint_format(text, at);
 	errno = saved;
 	return err_sys(err, "%s", text);
+}
+
+void
+sock_set_patience(int fd, uint64_t keepalive_ms, uint64_t user_timeout_ms)
+{
+	int s = (int)((keepalive_ms + 999) / 1000);
+
+	(void)set_option(fd, SOL_SOCKET, SO_KEEPALIVE, s > 0);
+	if (s > 0) {
+		(void)set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, s);
+		(void)set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, s);
+		(void)set_option(fd, IPPROTO_TCP, TCP_KEEPCNT,
+		    KEEPALIVE_PROBES);
+	}
+	(void)set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)user_timeout_ms);
 }
 
 bool

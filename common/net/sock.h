@@ -19,6 +19,15 @@ int sock_bind(const struct endpoint *at, bool reuseport, struct err *err)
     MUST_CHECK;
 int sock_listen(const struct endpoint *at, bool reuseport, int backlog,
     struct err *err) MUST_CHECK;
+/*
+ * How long a TCP socket bears a peer that is not there. After `keepalive_ms`
+ * of silence it is asked, and again as often; three times in vain end the
+ * connection (0: not asked). `user_timeout_ms`: how long what was sent may stay
+ * unacknowledged, which then counts for the asking as well (0: as the system
+ * has it). What a listening socket is given, those accepted from it have.
+ */
+void sock_set_patience(int fd, uint64_t keepalive_ms,
+    uint64_t user_timeout_ms);
 /* The address a socket is bound to (port 0 asked: the one it got). */
 bool sock_local(int fd, struct endpoint *out) MUST_CHECK;
 bool sock_peer(int fd, struct endpoint *out) MUST_CHECK;

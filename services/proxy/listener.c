@@ -16,7 +16,6 @@
 
 #define ACCEPTS_PER_WAKE_UP 32
 #define QUEUE_MAX 4096
-#define KEEPALIVE_PROBES 3
 
 static const struct timeval pause_time = { .tv_usec = 100000 };
 static const struct timeval next_turn = { 0 };
@@ -25,22 +24,11 @@ static const struct timeval next_turn = { 0 };
 void
 listener_set_options(int fd, uint64_t keepalive_ms, uint64_t user_timeout_ms)
 {
-	int on = 1, seconds = (int)(keepalive_ms / 1000), keep = seconds > 0;
-	int probes = KEEPALIVE_PROBES, timeout = (int)user_timeout_ms;
+	int on = 1;
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keep, sizeof(keep));
-	if (keep) {
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds,
-		    sizeof(seconds));
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds,
-		    sizeof(seconds));
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes,
-		    sizeof(probes));
-	}
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout,
-	    sizeof(timeout));
+	sock_set_patience(fd, keepalive_ms, user_timeout_ms);
 }
 
 static bool

@@ -18,8 +18,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event_struct.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -27,6 +25,7 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/process.h"
+#include "net/sock.h"
 #include "proxy/pump.h"
 #include "proxy/wheel.h"
 
@@ -45,7 +44,7 @@ struct relay_room {
 	struct pool *relays;
 	unsigned rooms;
 	uint64_t idle_s, half_open_s, lifetime_s;	/* 0: none */
-	int keepalive_s, user_timeout_ms;
+	uint64_t keepalive_ms, user_timeout_ms;
 	struct metrics_cells *cells;	/* NULL: not counted */
 	unsigned metric;
 };
@@ -140,25 +139,13 @@ relay_schedule(struct relay *r, uint64_t now)
 		room_arm(room);
 }
 
-static void
-set_option(int fd, int level, int option, int value)
-{
-	if (value > 0)
-		(void)setsockopt(fd, level, option, &value, sizeof(value));
-}
-
 /* The client's socket has these from its listener. */
 static void
 relay_settle(struct relay *r)
 {
-	int fd = r->streams[TARGET].fd;
-	int s = r->room->keepalive_s;
-
 	r->settled = true;
-	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, s > 0);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, s);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, s);
-	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, r->room->user_timeout_ms);
+	sock_set_patience(r->streams[TARGET].fd, r->room->keepalive_ms,
+	    r->room->user_timeout_ms);
 }
 
 /* -------------------------------------------------------------- the end */
@@ -432,8 +419,8 @@ room_configure(struct relay_room *room, const struct proxy_config *cfg)
 	room->idle_s = seconds(cfg->timeouts_idle);
 	room->half_open_s = seconds(cfg->timeouts_half_open);
 	room->lifetime_s = seconds(cfg->timeouts_lifetime);
-	room->keepalive_s = (int)seconds(cfg->timeouts_keepalive);
-	room->user_timeout_ms = (int)cfg->timeouts_user_timeout;
+	room->keepalive_ms = cfg->timeouts_keepalive;
+	room->user_timeout_ms = cfg->timeouts_user_timeout;
 }
 
 struct relay_room *

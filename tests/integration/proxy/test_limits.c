@@ -7,6 +7,7 @@
  */
 #include "rig.h"
 
+#include <linux/filter.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -428,6 +429,53 @@ test_anonymous(void **state)
 	peers_next_session(r->peers, RECORD_CLOSE, NULL);
 }
 
+/* From now on this socket hears nothing and so acknowledges nothing: to the
+ * other end the network has swallowed it. */
+static void
+swallow(int fd)
+{
+	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	const struct sock_fprog program = { 1, &nothing };
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER,
+	    &program, sizeof(program)), 0);
+}
+
+/* Threats A-5: who is gone without a word is noticed on either side, with
+ * bytes under way or without. */
+static void
+test_swallowed_peers(void **state)
+{
+	struct rig *r = *state;
+	int fd[4], target[4];
+	unsigned client_timeouts = 0;
+
+	rig_start(r, (const char *[]){ "proxy.timeouts.keepalive=1s",
+	    "proxy.timeouts.user_timeout=1s", NULL });
+	for (unsigned i = 0; i < 4; i++) {
+		fd[i] = rig_session(r, "alice", &target[i]);
+		peers_next_session(r->peers, RECORD_OPEN, NULL);
+		swallow(i < 2 ? fd[i] : target[i]);
+		if (i % 2 == 0)
+			rig_send_lit(i < 2 ? target[i] : fd[i], "hello?");
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		const struct record_session *s =
+		    peers_next_session(r->peers, RECORD_CLOSE, NULL);
+		bool client = str_eq(s->close_reason, STR("client_timeout"));
+
+		assert_true(client ||
+		    str_eq(s->close_reason, STR("target_timeout")));
+		client_timeouts += client;
+	}
+	assert_int_equal(client_timeouts, 2);
+	for (unsigned i = 0; i < 4; i++) {
+		close(fd[i]);
+		close(target[i]);
+	}
+	rig_wait_idle(r);
+}
+
 #define T(name) \
 	cmocka_unit_test_setup_teardown(test_##name, rig_setup, rig_teardown)
 
@@ -439,7 +487,7 @@ main(int argc, char **argv)
 		T(no_descriptor_is_lost), T(the_oldest_of_a_source_goes),
 		T(the_oldest_of_all_goes), T(login_in_a_flood),
 		T(all_sessions),
-		T(sessions_per_user), T(anonymous),
+		T(sessions_per_user), T(anonymous), T(swallowed_peers),
 	};
 
 	if (argc != 2)

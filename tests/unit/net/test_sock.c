@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/un.h>
@@ -205,6 +206,44 @@ own_addresses_hold_loopback(void **state)
 	assert_int_equal(sock_own_addresses(own, 0), 0);
 }
 
+static int
+option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+/* An accepted socket has it from the one that listened. */
+static void
+patience_is_inherited(void **state)
+{
+	struct endpoint at;
+	int l = listen_on("127.0.0.1:0", false, &at), c, s;
+	struct pollfd p = { l, POLLIN, 0 };
+
+	(void)state;
+	sock_set_patience(l, 1500, 7000);
+	c = dial(&at);
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	s = accept(l, NULL, NULL);
+	assert_true(s >= 0);
+	assert_int_equal(option(s, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(option(s, IPPROTO_TCP, TCP_KEEPIDLE), 2);
+	assert_int_equal(option(s, IPPROTO_TCP, TCP_KEEPINTVL), 2);
+	assert_int_equal(option(s, IPPROTO_TCP, TCP_KEEPCNT), 3);
+	assert_int_equal(option(s, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
+	/* Given up again, as a reload may. */
+	sock_set_patience(s, 0, 0);
+	assert_int_equal(option(s, SOL_SOCKET, SO_KEEPALIVE), 0);
+	assert_int_equal(option(s, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+	close(s);
+	close(c);
+	close(l);
+}
+
 int
 main(void)
 {
@@ -216,6 +255,7 @@ main(void)
 		cmocka_unit_test(v4_and_v6_stand_side_by_side),
 		cmocka_unit_test(refuses_what_is_not_ours),
 		cmocka_unit_test(own_addresses_hold_loopback),
+		cmocka_unit_test(patience_is_inherited),
 	};
 
 	return cmocka_run_group_tests_name("net_sock", tests, NULL, NULL);

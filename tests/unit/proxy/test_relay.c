@@ -1226,6 +1226,7 @@ test_settles(void **state)
 	assert_int_equal(option(w.target_near, SOL_SOCKET, SO_KEEPALIVE), 1);
 	assert_int_equal(option(w.target_near, IPPROTO_TCP, TCP_KEEPIDLE),
 	    60);
+	assert_int_equal(option(w.target_near, IPPROTO_TCP, TCP_KEEPCNT), 3);
 	assert_int_equal(option(w.target_near, IPPROTO_TCP, TCP_USER_TIMEOUT),
 	    60000);
 	assert_int_equal(option(w.client_near, SOL_SOCKET, SO_KEEPALIVE), 0);
