@@ -23,16 +23,18 @@ print_options(const struct cli_option *o)
 	}
 }
 
-static enum cli_exit
-help_all(FILE *out)
+/* All commands, or those about one thing. */
+static void
+help_list(FILE *out, const char *noun)
 {
-	fputs("usage: sallyctl NOUN VERB [OPTION]...\n\n", out);
+	fprintf(out, "usage: sallyctl %s VERB [OPTION]...\n\n",
+	    noun != NULL ? noun : "NOUN");
 	for (const struct cli_command *c = cli_commands; c->noun != NULL; c++)
-		fprintf(out, "  %-10s %-9s %-15s  %s\n", c->noun, c->verb,
-		    c->words, c->help);
+		if (noun == NULL || strcmp(c->noun, noun) == 0)
+			fprintf(out, "  %-10s %-9s %-15s  %s\n", c->noun,
+			    c->verb, c->words, c->help);
 	fputs("\nsallyctl NOUN VERB --help tells the options of a command; "
 	      "--version the version.\n", out);
-	return CLI_OK;
 }
 
 static enum cli_exit
@@ -54,6 +56,41 @@ command_find(const char *noun, const char *verb)
 		if (strcmp(c->noun, noun) == 0 && strcmp(c->verb, verb) == 0)
 			return c;
 	return NULL;
+}
+
+static bool
+is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
+	    strcmp(word, "help") == 0;
+}
+
+static bool
+is_noun(const char *word)
+{
+	for (const struct cli_command *c = cli_commands; c->noun != NULL; c++)
+		if (strcmp(c->noun, word) == 0)
+			return true;
+	return false;
+}
+
+/* What was typed is no command: is it a question, or half of one? */
+static enum cli_exit
+no_command(int argc, char **argv)
+{
+	const char *first = argc >= 2 ? argv[1] : "";
+	const char *second = argc >= 3 ? argv[2] : "";
+	bool asks = is_help(first) || is_help(second);
+	const char *noun = is_help(first) ? second : first;
+
+	if (!is_noun(noun))
+		noun = NULL;
+	if (*second != '\0' && !is_help(first) && !(asks && noun != NULL))
+		return cli_fail(CLI_USAGE, "no command \"%s %s\"; sallyctl "
+		    "%s%s--help lists them", first, second,
+		    noun != NULL ? noun : "", noun != NULL ? " " : "");
+	help_list(asks ? stdout : stderr, noun);
+	return asks ? CLI_OK : CLI_USAGE;
 }
 
 static int
@@ -122,17 +159,8 @@ main(int argc, char **argv)
 		puts("sallyctl " SALLYPORT_VERSION);
 		return CLI_OK;
 	}
-	if (argc >= 2 && (strcmp(argv[1], "--help") == 0 ||
-			     strcmp(argv[1], "help") == 0))
-		return help_all(stdout);
-	if (argc < 3) {
-		help_all(stderr);
-		return CLI_USAGE;
-	}
-	command = command_find(argv[1], argv[2]);
+	command = argc >= 3 ? command_find(argv[1], argv[2]) : NULL;
 	if (command == NULL)
-		return cli_fail(CLI_USAGE,
-		    "no command \"%s %s\"; sallyctl --help lists them",
-		    argv[1], argv[2]);
+		return no_command(argc, argv);
 	return run(command, argc - 3, argv + 3);
 }

@@ -59,6 +59,26 @@ test_help(void **state)
 	}
 }
 
+/* "users --help" is what people type who look for its verbs. */
+static void
+test_help_of_a_noun(void **state)
+{
+	static const char *const lines[] = {
+		"users --help", "users -h", "help users",
+		"--config nowhere.toml users --help",
+	};
+	struct ctl *c = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		ctl_expect(c, CLI_OK, lines[i], NULL);
+		assert_non_null(strstr(c->out, "usage: sallyctl users VERB"));
+		assert_non_null(strstr(c->out, "passwd"));
+		assert_null(strstr(c->out, "acl "));
+		assert_string_equal(c->err, "");
+	}
+	ctl_expect(c, CLI_USAGE, "nothing --help", NULL);
+}
+
 static void
 test_usage(void **state)
 {
@@ -66,8 +86,9 @@ test_usage(void **state)
 		const char *line, *says;
 	} cases[] = {
 		{ "", "usage: sallyctl" },
-		{ "users", "usage: sallyctl" },
-		{ "users drop bob", "no command \"users drop\"" },
+		{ "users", "usage: sallyctl users" },
+		{ "users drop bob", "no command \"users drop\"; sallyctl "
+		    "users --help" },
 		{ "nothing here", "no command \"nothing here\"" },
 		{ "users add", "expected USER" },
 		{ "users add a b", "expected USER" },
@@ -419,6 +440,8 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_help, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_help_of_a_noun, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_users, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_users_edit, setup,
