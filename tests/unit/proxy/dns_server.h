@@ -40,7 +40,12 @@ struct dns_server {
 	struct event udp_event, tcp_event;
 	unsigned asked, asked_tcp;
 	bool mute;		/* forgets all questions */
+	/* Changes a reply before it is sent, in DNS_REPLY_MAX bytes; gives
+	 * its new length. NULL: none is changed. */
+	size_t (*spoil)(struct dns_server *s, uint8_t *reply, size_t len);
 };
+
+#define DNS_REPLY_MAX 16384
 
 /* A question as text, and where it ends in the message; 0: malformed. */
 static inline size_t
@@ -198,13 +203,15 @@ dns_reply(struct dns_server *s, const uint8_t *msg, size_t len, bool tcp,
 	if (m == DNS_WRONG_ID)
 		out[0] ^= 0xff;
 	assert_false(w.failed);
+	if (s->spoil != NULL)
+		return s->spoil(s, out, w.len);
 	return m == DNS_SHORT ? w.len - 5 : w.len;
 }
 
 static inline void
 dns_on_udp(evutil_socket_t fd, short what, void *arg)
 {
-	uint8_t in[4096], out[16384];
+	uint8_t in[4096], out[DNS_REPLY_MAX];
 	struct sockaddr_storage from;
 	socklen_t from_len = sizeof(from);
 	ssize_t n = recvfrom(fd, in, sizeof(in), 0, (struct sockaddr *)&from,
@@ -232,7 +239,7 @@ static inline void
 dns_on_tcp_data(evutil_socket_t fd, short what, void *arg)
 {
 	struct dns_tcp *t = arg;
-	uint8_t out[16386];
+	uint8_t out[2 + DNS_REPLY_MAX];
 	ssize_t n = recv(fd, t->in + t->len, sizeof(t->in) - t->len, 0);
 	size_t len, whole;
 
