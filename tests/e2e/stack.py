@@ -97,6 +97,9 @@ class Servers:
 
 
 class Stack:
+    prefix = ()  # of the command run.sh
+    closed = False  # to the daemons' user: as root they run as uid 0 then
+
     def __init__(self, top, state, **environment):
         self.top = pathlib.Path(top)
         self.state = pathlib.Path(state)
@@ -110,12 +113,12 @@ class Stack:
     def start(self):
         self.state.parent.mkdir(parents=True, exist_ok=True)
         # pytest's directories are 0700; the daemons' user must get through.
-        for parent in [self.state.parent, *self.state.parents]:
+        for parent in [] if self.closed else [self.state.parent, *self.state.parents]:
             if parent.stat().st_uid == os.getuid() and parent != parent.parent:
                 parent.chmod(parent.stat().st_mode | 0o011)
         self.errors = open(self.state.parent / "run.log", "ab")
         self.run = subprocess.Popen(
-            [self.top / "run.sh"],
+            [*self.prefix, self.top / "run.sh"],
             stdout=subprocess.PIPE,
             stderr=self.errors,
             env=os.environ | {"SALLYPORT_STATE": str(self.state)} | self.environment,
