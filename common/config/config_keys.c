@@ -337,6 +337,7 @@ config_daemon(const struct settings *s, const char *section)
 		.group = string_of(s, section, "group"),
 		.run_dir = string_of(s, section, "run_dir"),
 		.state_dir = string_of(s, section, "state_dir"),
+		.admin_group = string_of(s, "bus", "admin_group"),
 	};
 }
 

@@ -94,6 +94,7 @@ struct daemon_config {
 	struct endpoint admin_listen;
 	char *user, *group;
 	char *run_dir, *state_dir;
+	char *admin_group;	/* of all daemons: bus.admin_group */
 };
 
 struct settings {

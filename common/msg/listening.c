@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "msg/ipc.h"
 
 #define IPC_MODE 0660
+#define IPC_MODE_FIRST 0600	/* until it has its group */
 #define PERIOD_MS 1000
 #define NAP_MS 25
 #define NAPS 20			/* to the greeting; and again to the pipe */
@@ -45,7 +47,7 @@ open_listener(struct listening *l, struct err *err)
 	if ((rv = nng_listener_create(&l->listener, l->socket,
 	    l->address)) != 0 ||
 	    (l->path != NULL && (rv = nng_listener_set_int(l->listener,
-	    NNG_OPT_IPC_PERMISSIONS, IPC_MODE)) != 0) ||
+	    NNG_OPT_IPC_PERMISSIONS, IPC_MODE_FIRST)) != 0) ||
 	    (rv = nng_listener_start(l->listener, 0)) != 0)
 		return err_set(err, "%s: cannot listen: %s", l->address,
 		    nng_strerror(rv));
@@ -53,6 +55,9 @@ open_listener(struct listening *l, struct err *err)
 	    chown(l->path, (uid_t)-1, (gid_t)l->group) != 0)
 		return err_sys(err, "%s: cannot give it to group %u",
 		    l->address, l->group);
+	if (l->path != NULL && chmod(l->path, IPC_MODE) != 0)
+		return err_sys(err, "%s: cannot open it to its group",
+		    l->address);
 	return 0;
 }
 

@@ -38,7 +38,7 @@ struct service_context {
 	uint64_t log_counted[LOG_TRACE + 1];	/* scraping thread's */
 	struct health *health;
 	char *bus[CONTEXT_SOCKETS];		/* immutable once made */
-	unsigned group;
+	unsigned group, admin_group;
 	int signals, wake;			/* signalfd, eventfd */
 	_Atomic bool superseded;		/* any thread, then `wake` */
 	bool bound;		/* bind() or takeover() was done */

@@ -87,7 +87,9 @@ int
 dirs_make(const struct daemon_config *d, const struct priv_ids *ids,
     struct err *err)
 {
-	if (make(d->run_dir, geteuid(), ids->gid, S_ISVTX | 0770) != 0)
+	mode_t pass = *d->admin_group != '\0' ? S_IXOTH : 0;
+
+	if (make(d->run_dir, geteuid(), ids->gid, S_ISVTX | 0770 | pass) != 0)
 		return fail("run_dir", d->run_dir, err);
 	if (make(d->state_dir, ids->uid, ids->gid, 0700) != 0)
 		return fail("state_dir", d->state_dir, err);

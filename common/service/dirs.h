@@ -6,7 +6,9 @@
  * daemons may have different users. So it is made root's (or the starting
  * user's) with the daemon's group and mode 1770: those of the group can add
  * sockets and reach them, and by the sticky bit nobody can remove or replace
- * another's. state_dir is made 0700 and the daemon's own. What exists already
+ * another's. With bus.admin_group it is 1771, so that those of that group can
+ * pass through to the admin sockets; nobody else gets more by it, since each
+ * socket has its own mode. state_dir is made 0700 and the daemon's own. What exists already
  * is left as the administrator made it. Main thread.
  */
 #ifndef SERVICE_DIRS_H

@@ -70,7 +70,7 @@ migrate(const struct service *s, const struct settings *settings)
 	log_setup(s->name, log->level, log->format, log->repeat_limit);
 	if (priv_lookup(&ids, d.user, d.group, &err) == 0 &&
 	    dirs_make(&d, &ids, &err) == 0 &&
-	    priv_drop(d.user, d.group, &err) == 0 &&
+	    priv_drop(d.user, d.group, PRIV_NO_GROUP, &err) == 0 &&
 	    s->migrate(settings, &bad_config, &err) == 0) {
 		puts("the database is up to date");
 		return EXIT_SUCCESS;

@@ -55,7 +55,7 @@ find_user(struct priv_ids *out, const char *name, struct err *err)
 }
 
 static int
-find_group(struct priv_ids *out, const char *name, struct err *err)
+find_group(gid_t *out, const char *name, struct err *err)
 {
 	const struct group *gr;
 
@@ -66,7 +66,7 @@ find_group(struct priv_ids *out, const char *name, struct err *err)
 		    "groupadd --system %s", name, name);
 	if (gr == NULL)
 		return err_sys(err, "group \"%s\"", name);
-	out->gid = gr->gr_gid;
+	*out = gr->gr_gid;
 	return 0;
 }
 
@@ -79,9 +79,20 @@ priv_lookup(struct priv_ids *out, const char *user, const char *group,
 		return 0;
 	if (*user != '\0' && find_user(out, user, err) != 0)
 		return -1;
-	if (*group != '\0' && find_group(out, group, err) != 0)
+	if (*group != '\0' && find_group(&out->gid, group, err) != 0)
 		return -1;
 	return 0;
+}
+
+int
+priv_lookup_kept(gid_t *out, const char *group, struct err *err)
+{
+	if (find_group(out, group, err) != 0)
+		return -1;
+	if (geteuid() == 0 || *out == getegid() || group_member(*out))
+		return 0;
+	return err_set(err, "this process is not in the group \"%s\"; join "
+	    "it: usermod -aG %s USER, or start as root", group, group);
 }
 
 static int
@@ -98,9 +109,10 @@ drop_bounding(struct err *err)
 }
 
 static int
-become(const char *user, const struct priv_ids *ids, struct err *err)
+become(const char *user, const struct priv_ids *ids, gid_t kept,
+    struct err *err)
 {
-	if (setgroups(0, NULL) == 0 &&
+	if (setgroups(kept != PRIV_NO_GROUP, &kept) == 0 &&
 	    setresgid(ids->gid, ids->gid, ids->gid) == 0 &&
 	    setresuid(ids->uid, ids->uid, ids->uid) == 0)
 		return 0;
@@ -128,9 +140,20 @@ has_capabilities(void)
 	    capng_have_permitted_capabilities() != CAPNG_NONE;
 }
 
-/* Asks the kernel who we are, and tries to be root again. */
+/* No supplementary groups but that one. */
+static bool
+has_only(gid_t kept)
+{
+	gid_t has[2];
+	int n = getgroups(ARRAY_LEN(has), has);
+
+	return kept == PRIV_NO_GROUP ? n == 0 : n == 1 && has[0] == kept;
+}
+
+/* Asks the kernel who we are, and tries to be root again. `kept` NULL: the
+ * groups are not ours to judge. */
 static int
-verify(const struct priv_ids *ids, bool groups, struct err *err)
+verify(const struct priv_ids *ids, const gid_t *kept, struct err *err)
 {
 	uid_t ru, eu, su;
 	gid_t rg, eg, sg;
@@ -139,7 +162,7 @@ verify(const struct priv_ids *ids, bool groups, struct err *err)
 	    ru != ids->uid || eu != ids->uid || su != ids->uid ||
 	    rg != ids->gid || eg != ids->gid || sg != ids->gid)
 		return err_set(err, "user or group did not change as asked");
-	if (groups && getgroups(0, NULL) != 0)
+	if (kept != NULL && !has_only(*kept))
 		return err_set(err, "supplementary groups are left");
 	if (ids->uid != 0 && (setuid(0) == 0 || seteuid(0) == 0))
 		return err_set(err, "root could be had back");
@@ -154,22 +177,23 @@ verify(const struct priv_ids *ids, bool groups, struct err *err)
 }
 
 int
-priv_drop(const char *user, const char *group, struct err *err)
+priv_drop(const char *user, const char *group, gid_t kept, struct err *err)
 {
-	bool change = geteuid() == 0 && (*user != '\0' || *group != '\0');
+	bool change = geteuid() == 0 && (*user != '\0' || *group != '\0' ||
+	    kept != PRIV_NO_GROUP);
 	struct priv_ids ids;
 
 	if (priv_lookup(&ids, user, group, err) != 0 ||
 	    drop_bounding(err) != 0)
 		return -1;
-	if (change && become(user, &ids, err) != 0)
+	if (change && become(user, &ids, kept, err) != 0)
 		return -1;
 	if (drop_capabilities(err) != 0)
 		return -1;
 	prctl(PR_SET_DUMPABLE, DUMPABLE, 0, 0, 0);
 	if (!change)	/* a set-user-ID start is not ours to judge */
 		ids = (struct priv_ids){ geteuid(), getegid() };
-	if (verify(&ids, change, err) != 0)
+	if (verify(&ids, change ? &kept : NULL, err) != 0)
 		return err_prefix(err, "privileges were not dropped");
 	return 0;
 }

@@ -70,6 +70,12 @@ service_bus_group(const struct service_context *c)
 	return c->group;
 }
 
+unsigned
+service_admin_group(const struct service_context *c)
+{
+	return c->admin_group != PRIV_NO_GROUP ? c->admin_group : c->group;
+}
+
 void
 service_set_data(struct service_context *c, void *data)
 {
@@ -159,7 +165,8 @@ context_init(struct service_context *c, const struct service *s,
     const struct args *args, struct settings *settings)
 {
 	*c = (struct service_context){ .service = s, .args = args,
-		.group = (unsigned)-1, .signals = -1, .wake = -1 };
+		.group = PRIV_NO_GROUP, .admin_group = PRIV_NO_GROUP,
+		.signals = -1, .wake = -1 };
 	list_init(&c->generations);
 	ready_init(&c->ready);
 	context_publish(c, settings);
@@ -235,6 +242,19 @@ bind_all(struct service_context *c, struct err *err)
 	return 0;
 }
 
+/* Who serves administrators keeps their group, to give it to the socket. */
+static int
+find_admin_group(struct service_context *c, struct err *err)
+{
+	const char *name = service_daemon(c)->admin_group;
+
+	if (!c->service->administered || *name == '\0' ||
+	    priv_lookup_kept(&c->admin_group, name, err) == 0)
+		return 0;
+	(void)service_bad_config(c);
+	return err_prefix(err, "bus.admin_group");
+}
+
 /* As whoever started us. */
 static int
 prepare(struct service_context *c, struct err *err)
@@ -254,6 +274,8 @@ prepare(struct service_context *c, struct err *err)
 		    c->service->name);
 	if (geteuid() == 0 && (*d->user != '\0' || *d->group != '\0'))
 		c->group = ids.gid;
+	if (find_admin_group(c, err) != 0)
+		return -1;
 	if (dirs_make(d, &ids, err) != 0)
 		return -1;
 	return bind_all(c, err);
@@ -264,7 +286,7 @@ lock_down(struct service_context *c, struct err *err)
 {
 	const struct daemon_config *d = service_daemon(c);
 
-	if (priv_drop(d->user, d->group, err) != 0)
+	if (priv_drop(d->user, d->group, c->admin_group, err) != 0)
 		return -1;
 	return dirs_check(d, err);
 }

@@ -30,6 +30,7 @@ struct service_context;
 struct service {
 	const char *name;	/* "acld": also its section in sallyport.toml */
 	const char *help;	/* one line for --help */
+	bool administered;	/* has an admin socket: keeps bus.admin_group */
 	const struct metric_def *metrics;
 	size_t n_metrics;
 	/* --takeover: asks the process that runs for its sockets, before
@@ -78,6 +79,8 @@ struct metrics *service_metrics(const struct service_context *c);
 const char *service_bus(const struct service_context *c, const char *socket);
 /* gid that owns bus sockets, or (gid_t)-1 to leave it. */
 unsigned service_bus_group(const struct service_context *c);
+/* The same of admin sockets; only where `administered`. */
+unsigned service_admin_group(const struct service_context *c);
 /* For the daemon's own use. */
 void service_set_data(struct service_context *c, void *data);
 void *service_data(const struct service_context *c);

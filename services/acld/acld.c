@@ -83,7 +83,6 @@ start_server(struct acld *a, struct service_context *c,
 	o->address = service_bus(c, o->name);
 	o->arg = &a->rpc;
 	o->on_malformed = acl_rpc_on_malformed;
-	o->group = service_bus_group(c);
 	return rpc_server_start(out, o, err);
 }
 
@@ -93,9 +92,11 @@ start_servers(struct acld *a, struct service_context *c, struct err *err)
 	const struct settings *s = service_settings(c);
 	struct rpc_server_options decide = { .name = "decide",
 		.methods = acl_rpc_decide, .contexts = DECIDE_CONTEXTS,
+		.group = service_bus_group(c),
 		.max_message = s->bus.max_message };
 	struct rpc_server_options admin = { .name = "admin_acl",
 		.methods = acl_rpc_admin, .contexts = ADMIN_CONTEXTS,
+		.group = service_admin_group(c),
 		.max_message = s->bus.max_admin };
 
 	if (start_server(a, c, &a->admin, &admin, err) != 0)

@@ -5,6 +5,7 @@
 static const struct service acld = {
 	.name = "acld",
 	.help = "Decides who may connect where, by one policy file",
+	.administered = true,
 	.metrics = acld_metrics,
 	.n_metrics = ACLD_METRICS,
 	.start = acld_start,

@@ -212,7 +212,6 @@ start_server(struct service_context *c, struct rpc_server **out,
     struct rpc_server_options *o, struct err *err)
 {
 	o->address = service_bus(c, o->name);
-	o->group = service_bus_group(c);
 	return rpc_server_start(out, o, err);
 }
 
@@ -225,10 +224,12 @@ start_servers(struct authd *a, struct service_context *c, struct err *err)
 	struct rpc_server_options auth = { .name = "auth",
 		.methods = auth_rpc_auth, .contexts = a->contexts,
 		.on_malformed = auth_rpc_on_malformed,
+		.group = service_bus_group(c),
 		.max_message = s->bus.max_message };
 	struct rpc_server_options admin = { .name = "admin_auth",
 		.methods = admin_rpc_methods, .contexts = ADMIN_CONTEXTS,
 		.arg = &a->admin_rpc, .on_malformed = admin_rpc_on_malformed,
+		.group = service_admin_group(c),
 		.max_message = s->bus.max_admin };
 
 	auth.arg = a->rpc = auth_rpc_new(&rpc);

@@ -7,6 +7,7 @@
 static const struct service authd = {
 	.name = "authd",
 	.help = "Says who it is: users file, PAM, groups",
+	.administered = true,
 	.metrics = authd_metrics,
 	.n_metrics = AUTHD_METRICS,
 	.start = authd_start,

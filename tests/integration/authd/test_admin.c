@@ -2,10 +2,12 @@
 /* What administrators ask of a real authd; run with the path of its binary. */
 #include "daemon.h"
 
-#include <signal.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "crypt/passhash.h"
@@ -538,6 +540,48 @@ malformed_about_logins(void **state)
 	tests_as("zoe", CANARY, OK, "", 2);
 }
 
+/* ---- who may ask ---- */
+
+/* "daemon" where we may give it away, else our own. */
+static gid_t
+some_group(char name[static 64])
+{
+	const struct group *gr = geteuid() == 0 ? getgrnam("daemon") :
+	    getgrgid(getegid());
+
+	assert_non_null(gr);
+	assert_true(str_copy(name, 64, str_from(gr->gr_name)));
+	return gr->gr_gid;
+}
+
+static void
+socket_is(const char *name, gid_t gid)
+{
+	char *path = xasprintf("%s/run/%s", d.dir, name);
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, 0660);
+	assert_int_equal(st.st_gid, gid);
+	free(path);
+}
+
+static void
+socket_has_its_group(void **state)
+{
+	static const char key[] = "SALLYPORT_BUS__ADMIN_GROUP";
+	char name[64];
+	gid_t gid = some_group(name);
+
+	assert_int_equal(setenv(key, name, 1), 0);
+	assert_int_equal(start_three(state), 0);
+	assert_int_equal(unsetenv(key), 0);
+	socket_is("admin_auth.sock", gid);
+	socket_is("auth.sock", getegid());
+	list_free(list("", 0, NULL));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -553,6 +597,7 @@ main(int argc, char **argv)
 		TEST(tests_leave_no_trace, start_guarded),
 		TEST(failures_are_listed_and_forgotten, start_guarded),
 		TEST(malformed_about_logins, start_three),
+		cmocka_unit_test_teardown(socket_has_its_group, tear_down),
 	};
 	struct err err;
 

@@ -327,7 +327,7 @@ main(int argc, char **argv)
 	shipped_dir = argv[3];
 	if (!make_accounts())
 		return SKIPPED;
-	if (priv_drop("", "", &err) != 0)
+	if (priv_drop("", "", PRIV_NO_GROUP, &err) != 0)
 		die("%s", err.text);
 	return cmocka_run_group_tests_name("pam_accounts", tests, NULL, NULL);
 }

@@ -55,6 +55,7 @@ fake_start(struct service_context *c, struct err *err)
 	log_info(NULL, "fake_start", log_u64("uid", geteuid()),
 	    log_bool("root_again", geteuid() != 0 && setuid(0) == 0),
 	    log_i64("bus_group", (int)service_bus_group(c)),
+	    log_i64("admin_group", (int)service_admin_group(c)),
 	    log_str("stdin", input));
 	if (asked("start-fails"))
 		return err_set(err, "fake: cannot start");
@@ -138,6 +139,7 @@ main(int argc, char **argv)
 {
 	struct service fake = {
 		.name = "acld", .help = "A daemon for tests",
+		.administered = !asked("no-administrators"),
 		.metrics = metrics, .n_metrics = ARRAY_LEN(metrics),
 		.bind = fake_bind, .start = fake_start, .reload = fake_reload,
 		.drain = fake_drain, .drained = fake_drained,

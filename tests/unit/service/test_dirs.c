@@ -29,6 +29,7 @@ setup(void **state)
 	f->dir = make_dir();
 	f->d.run_dir = xasprintf("%s/run", f->dir);
 	f->d.state_dir = xasprintf("%s/state", f->dir);
+	f->d.admin_group = (char *)"";
 	f->me = (struct priv_ids){ geteuid(), getegid() };
 	f->nobody = (struct priv_ids){ NOBODY, NOBODY };
 	*state = f;
@@ -160,6 +161,19 @@ test_made_and_left_alone(void **state)
 	assert_dir(f->d.state_dir, f->me.uid, f->me.gid, 0750);
 }
 
+/* Administrators may be in another group than the daemons. */
+static void
+test_open_to_pass_through(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = { 0 };
+
+	f->d.admin_group = (char *)"administrators";
+	assert_int_equal(dirs_make(&f->d, &f->me, &err), 0);
+	assert_dir(f->d.run_dir, f->me.uid, f->me.gid, 01771);
+	assert_dir(f->d.state_dir, f->me.uid, f->me.gid, 0700);
+}
+
 static void
 test_made_for_another_user(void **state)
 {
@@ -239,6 +253,7 @@ main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_made_and_left_alone),
+		TEST(test_open_to_pass_through),
 		TEST(test_made_for_another_user),
 		TEST(test_not_ours),
 		TEST(test_wrong_paths),

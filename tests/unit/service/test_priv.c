@@ -74,7 +74,7 @@ drop_to_nobody(void)
 	gid_t groups[] = { 0, 4, 27 };
 
 	CHECK(setgroups(3, groups) == 0);
-	CHECK(priv_drop("nobody", "nogroup", &err) == 0);
+	CHECK(priv_drop("nobody", "nogroup", PRIV_NO_GROUP, &err) == 0);
 	CHECK(status_is("Uid:\t", "65534\t65534\t65534\t65534"));
 	CHECK(status_is("Gid:\t", "65534\t65534\t65534\t65534"));
 	CHECK(getgroups(0, NULL) == 0);
@@ -85,7 +85,40 @@ drop_to_nobody(void)
 	/* cppcheck-suppress leakReturnValNotUsed; there is none */
 	CHECK(open("/etc/shadow", O_RDONLY) == -1 && errno == EACCES);
 	/* Again, as nobody, is allowed: names are not looked at any more. */
-	CHECK(priv_drop("no-such-user", "", &err) == 0);
+	CHECK(priv_drop("no-such-user", "", PRIV_NO_GROUP, &err) == 0);
+}
+
+/* One group is kept, and is all there is. */
+static void
+keep_a_group(void)
+{
+	struct err err = { 0 };
+	gid_t groups[] = { 0, 4, 27 }, kept, has[4];
+
+	CHECK(setgroups(3, groups) == 0);
+	CHECK(priv_lookup_kept(&kept, "daemon", &err) == 0);
+	CHECK(priv_drop("nobody", "", kept, &err) == 0);
+	CHECK(getgroups(4, has) == 1 && has[0] == kept);
+	check_no_capabilities();
+	CHECK(setgroups(0, NULL) == -1 && errno == EPERM);
+	/* What it is in, it may keep again; nothing else. */
+	CHECK(priv_lookup_kept(&kept, "daemon", &err) == 0);
+	CHECK(priv_lookup_kept(&kept, "nogroup", &err) == 0);
+	CHECK(priv_lookup_kept(&kept, "root", &err) == -1);
+	CHECK(strstr(err.text, "not in the group \"root\"; join it: "
+	    "usermod -aG root") != NULL);
+}
+
+static void
+root_keeps_a_group(void)
+{
+	struct err err = { 0 };
+	gid_t kept, has[4];
+
+	CHECK(priv_lookup_kept(&kept, "daemon", &err) == 0);
+	CHECK(priv_drop("", "", kept, &err) == 0);
+	CHECK(getuid() == 0 && getgroups(4, has) == 1 && has[0] == kept);
+	check_no_capabilities();
 }
 
 static void
@@ -93,14 +126,14 @@ stay_root_without_power(void)
 {
 	struct err err = { 0 };
 
-	CHECK(priv_drop("", "", &err) == 0);
+	CHECK(priv_drop("", "", PRIV_NO_GROUP, &err) == 0);
 	CHECK(getuid() == 0);
 	check_no_capabilities();
 	CHECK(setuid(NOBODY) == -1 && errno == EPERM);
 	CHECK(chown("/tmp", 1, 1) == -1 && errno == EPERM);
-	CHECK(priv_drop("", "", &err) == 0);
+	CHECK(priv_drop("", "", PRIV_NO_GROUP, &err) == 0);
 	/* With a name it now cannot be done, and says so. */
-	CHECK(priv_drop("nobody", "", &err) == -1);
+	CHECK(priv_drop("nobody", "", PRIV_NO_GROUP, &err) == -1);
 	CHECK(strstr(err.text, "cannot become user \"nobody\"") != NULL);
 }
 
@@ -109,7 +142,7 @@ change_group_only(void)
 {
 	struct err err = { 0 };
 
-	CHECK(priv_drop("", "nogroup", &err) == 0);
+	CHECK(priv_drop("", "nogroup", PRIV_NO_GROUP, &err) == 0);
 	CHECK(getuid() == 0 && getgid() == NOBODY);
 	check_no_capabilities();
 }
@@ -134,6 +167,8 @@ test_drop(void **state)
 	if (geteuid() != 0)
 		skip();
 	in_child(drop_to_nobody);
+	in_child(keep_a_group);
+	in_child(root_keeps_a_group);
 	in_child(stay_root_without_power);
 	in_child(change_group_only);
 }
@@ -159,7 +194,11 @@ test_unknown_names(void **state)
 	    "exist; make it: useradd --system"));
 	assert_int_equal(priv_lookup(&ids, "", "no-such-group", &err), -1);
 	assert_non_null(strstr(err.text, "groupadd --system no-such-group"));
-	assert_int_equal(priv_drop("no-such-user", "", &err), -1);
+	assert_int_equal(priv_drop("no-such-user", "", PRIV_NO_GROUP, &err),
+	    -1);
+	assert_int_equal(priv_lookup_kept(&ids.gid, "no-such-group", &err),
+	    -1);
+	assert_non_null(strstr(err.text, "groupadd --system no-such-group"));
 	assert_int_equal(priv_lookup(&ids, "nobody", "", &err), 0);
 	assert_int_equal(ids.uid, NOBODY);
 	assert_int_equal(ids.gid, NOBODY);

@@ -594,7 +594,7 @@ test_drops_root(void **state)
 	spawn(f, "", NULL);
 	expect(&f->d, "event=fake_bind uid=0");
 	expect(&f->d, "event=fake_start uid=65534 root_again=false "
-	    "bus_group=65534");
+	    "bus_group=65534 admin_group=65534");
 	expect(&f->d, "event=started");
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
 		assert_string_equal(status_of(f->d.pid, sets[i]),
@@ -603,6 +603,43 @@ test_drops_root(void **state)
 	    "65534\t65534\t65534\t65534");
 	assert_string_equal(status_of(f->d.pid, "NoNewPrivs:\t"), "1");
 	end(f);
+}
+
+/* "daemon" and its number are the same wherever Debian is. */
+static void
+test_keeps_the_admin_group(void **state)
+{
+	static const char *const daemon[] = { "--set",
+		"bus.admin_group=daemon", NULL };
+	struct fixture *f = *state;
+
+	if (geteuid() != 0)
+		skip();
+	configure(f, "nobody", 0, "");
+	spawn(f, "", daemon);
+	expect(&f->d, "bus_group=65534 admin_group=1 ");
+	expect(&f->d, "event=started");
+	assert_string_equal(status_of(f->d.pid, "Groups:\t"), "1 ");
+	end(f);
+	/* Who has no admin socket does not get it. */
+	spawn(f, "no-administrators", daemon);
+	expect(&f->d, "bus_group=65534 admin_group=65534 ");
+	expect(&f->d, "event=started");
+	assert_string_equal(status_of(f->d.pid, "Groups:\t"), " ");
+	end(f);
+}
+
+static void
+test_unknown_admin_group(void **state)
+{
+	struct fixture *f = *state;
+
+	spawn(f, "", (const char *const[]){ "--set",
+	    "bus.admin_group=no-such-group", NULL });
+	assert_int_equal(await_end(&f->d), 78);
+	assert_string_equal(f->d.text, "sallyport-acld: bus.admin_group: "
+	    "group \"no-such-group\" does not exist; make it: groupadd "
+	    "--system no-such-group\n");
 }
 
 /* systemd's side of the socket: what a whole life says, in order. */
@@ -667,6 +704,8 @@ main(int argc, char **argv)
 		TEST(test_port_in_use),
 		TEST(test_missing_directory),
 		TEST(test_unknown_user),
+		TEST(test_keeps_the_admin_group),
+		TEST(test_unknown_admin_group),
 		TEST(test_serves_and_ends),
 		TEST(test_readiness),
 		TEST(test_second_signal_skips_the_drain),
