@@ -214,7 +214,8 @@ copy(char *out, size_t size, const void *p, size_t len)
 {
 	if (len >= size)
 		len = size - 1;
-	memcpy(out, p, len);
+	if (len > 0)
+		memcpy(out, p, len);
 	out[len] = '\0';
 }
 
