@@ -16,6 +16,8 @@
 #                      build-containers beside this file)
 #   ./test.sh leaks    100,000 connections of every kind, after which the proxy
 #                      must hold what it held before
+#   ./test.sh timing   whether the time of a refused login tells who exists:
+#                      Welch's t of 20,000 logins each (some ten minutes)
 #   ./test.sh fuzz     each fuzz harness for SALLYPORT_FUZZ_RUNS runs (1000000)
 # What is skipped is printed as "SKIPPED name: why" and counts for nothing.
 # SALLYPORT_TEST_BUILD: where to build (default: build-test beside this file).
@@ -211,6 +213,10 @@ run_coverage() {
     whole coverage "$tools/coverage.py" "$base-coverage"
 }
 
+run_timing() {
+    build_gcc && whole timing "$top/tests/timing/timing.py" "$base"
+}
+
 run_fuzz() {
     more_tools fuzz || return
     CC=clang CXX=clang++ configure "$base-fuzz" -Dfuzzing=true &&
@@ -253,7 +259,7 @@ fi
 packages_install test.sh "${packages_build[@]}" "${packages_test[@]}" || exit 1
 case ${1:-fast} in
 fast) run_gcc ;;
-all | lint | asan | tsan | clang | coverage | fuzz) "run_$1" ;;
+all | lint | asan | tsan | clang | coverage | timing | fuzz) "run_$1" ;;
 containers)
     [ "$(id -u)" -ne 0 ] ||
         packages_install test.sh "${packages_containers[@]}" || exit 1
