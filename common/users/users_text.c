@@ -91,9 +91,12 @@ list_end(struct str text, size_t from)
 static size_t
 word_end(struct str text, size_t from)
 {
+	static const char ends[] = { ' ', '\t', '\r', '\n', ',', ']', '}',
+		'#' };
 	size_t at = from;
 
-	while (at < text.len && memchr(" \t\r\n,]}#", text.ptr[at], 8) == NULL)
+	while (at < text.len &&
+	    memchr(ends, text.ptr[at], sizeof(ends)) == NULL)
 		at++;
 	if (at - from == sizeof("2027-01-01") - 1 && at + 1 < text.len &&
 	    text.ptr[from + 4] == '-' && text.ptr[at] == ' ' &&

@@ -168,9 +168,8 @@ model_wait(const struct model *m, unsigned u, unsigned s, uint64_t now)
 	} else {
 		waits[1] = bucket_wait(m, &m->source[s], m->l.per_source, now);
 		waits[2] = bucket_wait(m, &m->total, m->l.total, now);
-		if (u > 0)
-			waits[3] = bucket_wait(m, &m->user[u], m->l.per_user,
-			    now);
+		waits[3] = bucket_wait(m, &m->user[u],
+		    u == 0 ? 0 : m->l.per_user, now);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(waits); i++)
 		if (waits[i] > longest)
@@ -400,21 +399,36 @@ struct listing {
 	unsigned seen;
 };
 
+static unsigned
+user_of(const struct guessing_row *row)
+{
+	for (unsigned u = 0; u < USERS; u++)
+		if (str_eq_nocase(row->user, str_from(names[u][0])))
+			return u;
+	fail_msg("a user who is none");
+	return 0;
+}
+
+static unsigned
+source_of(const struct guessing_row *row)
+{
+	for (unsigned s = 0; s < SOURCES; s++) {
+		struct addr a;
+
+		assert_true(addr_parse(&a, str_from(sources[s][0])));
+		if (memcmp(a.b, row->source.b, addr_is_v4(&a) ? 16 : 8) == 0)
+			return s;
+	}
+	fail_msg("a source that is none");
+	return 0;
+}
+
 static bool
 check_row(void *arg, const struct guessing_row *row)
 {
 	struct listing *l = arg;
-	unsigned u = 0, s = 0;
-	struct addr a;
+	unsigned u = user_of(row), s = source_of(row);
 
-	while (!str_eq_nocase(row->user, str_from(names[u][0])))
-		assert_true(++u < USERS);
-	for (;; s++) {
-		assert_true(s < SOURCES);
-		assert_true(addr_parse(&a, str_from(sources[s][0])));
-		if (memcmp(a.b, row->source.b, addr_is_v4(&a) ? 16 : 8) == 0)
-			break;
-	}
 	assert_int_equal(row->failures, l->m->pair[u][s].failures);
 	assert_int_equal(row->wait_ms, model_wait(l->m, u, s, l->now));
 	assert_int_equal(row->age_ms, l->now - l->m->pair[u][s].touched);
