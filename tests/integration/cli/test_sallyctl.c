@@ -300,6 +300,9 @@ test_validate(void **state)
 		{ "[proxy]\nlisen = \"127.0.0.1:1\"\n", "x.toml:2:1:" },
 		{ "[proxy]\nlisten = 7\n", "x.toml:2:" },
 		{ "[proxy\n", "x.toml:1:" },
+		{ "[[proxy.listeners]]\nname = \"a\"\nlisten = "
+		  "\"0.0.0.0:1\"\n", "x.toml:3:10: proxy.listeners.listen: "
+					"listener a: " },
 	};
 	struct ctl *c = *state;
 
@@ -334,6 +337,33 @@ test_sample(void **state)
 	ctl_write(c, "x.toml", "[log]\nlevel = \"debug\"\n");
 	ctl_expect(c, CLI_OK, "config show --config x.toml", NULL);
 	assert_non_null(strstr(c->out, "debug"));
+}
+
+/* What `show` prints of listeners is a file that means the same. */
+static void
+test_listeners(void **state)
+{
+	struct ctl *c = *state;
+	char *shown;
+
+	ctl_write(c, "x.yaml", "proxy:\n  listeners:\n"
+	    "  - {name: a, listen: 127.0.0.1:1}\n"
+	    "  - {name: b, listen: 127.0.0.1:2, commands: connect}\n");
+	ctl_expect(c, CLI_OK, "config show --config x.yaml", NULL);
+	shown = xstrdup(c->out);
+	assert_non_null(strstr(shown, "\nname = \"b\"\t# x.yaml:4:12\n"));
+	ctl_write(c, "x.toml", shown);
+	ctl_expect(c, CLI_OK, "config validate --file x.toml", NULL);
+	ctl_expect(c, CLI_OK, "config show --config x.toml", NULL);
+	for (char *p = shown, *q = c->out; *p != '\0'; p++, q++) {
+		/* Only where it is from may differ. */
+		if (*p == '\t') {
+			p += strcspn(p, "\n");
+			q += strcspn(q, "\n");
+		}
+		assert_int_equal(*p, *q);
+	}
+	free(shown);
 }
 
 /* ---- completion, by bash itself ---- */
@@ -452,6 +482,8 @@ main(int argc, char **argv)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_validate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sample, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_listeners, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_completion, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
