@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -100,6 +101,33 @@ static const struct {
 	{ { STR("a"), STR("b") }, 2 },
 };
 
+/* By OpenSSL's own HMAC over the same bytes. */
+static void
+keyed_is_hmac(void **state)
+{
+	static char text[300];
+	uint8_t key[DIGEST_SIZE], ours[DIGEST_SIZE], theirs[DIGEST_SIZE];
+	char joined[sizeof(uint64_t) + sizeof(text)];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (size_t len = 0; len < sizeof(text); len += 7) {
+		struct str part = { text, len };
+		uint64_t prefix = len;
+		struct digest_keyed *k;
+
+		memset(key, (int)len, sizeof(key));
+		memcpy(joined, &prefix, sizeof(prefix));
+		memcpy(joined + sizeof(prefix), text, len);
+		assert_non_null(HMAC(EVP_sha256(), key, sizeof(key),
+		    (uint8_t *)joined, sizeof(prefix) + len, theirs, NULL));
+		k = digest_keyed_with(key);
+		digest_keyed_parts(k, ours, &part, 1);
+		assert_memory_equal(ours, theirs, sizeof(ours));
+		digest_keyed_free(&k);
+	}
+}
+
 static void
 parts_never_run_together(void **state)
 {
@@ -146,6 +174,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha256_known_vectors),
 		cmocka_unit_test(compares),
+		cmocka_unit_test(keyed_is_hmac),
 		cmocka_unit_test(parts_never_run_together),
 		cmocka_unit_test(each_key_is_its_own),
 	};
