@@ -6,7 +6,7 @@
 #include "proto/wire.h"
 
 /* Field numbers of envelope.proto. */
-enum { ID = 1, KIND, DEADLINE, STATUS, ERROR, BODY };
+enum { ID = 1, KIND, DEADLINE, STATUS, ERROR, BODY, BUNDLE };
 
 static struct str
 id_str(const struct id *id)
@@ -22,7 +22,8 @@ envelope_size(const struct envelope *e)
 	    wire_varint_size(DEADLINE, e->deadline_ms) +
 	    wire_varint_size(STATUS, e->status) +
 	    wire_bytes_size(ERROR, e->error.len) +
-	    wire_bytes_size(BODY, e->body.len);
+	    wire_bytes_size(BODY, e->body.len) +
+	    wire_varint_size(BUNDLE, e->bundle);
 }
 
 void
@@ -36,6 +37,7 @@ envelope_pack(const struct envelope *e, void *out)
 	wire_put_varint(&w, STATUS, e->status);
 	wire_put_bytes(&w, ERROR, e->error);
 	wire_put_bytes(&w, BODY, e->body);
+	wire_put_varint(&w, BUNDLE, e->bundle);
 	ASSERT(!w.failed && w.len == w.size);
 }
 
@@ -72,23 +74,24 @@ take_bytes(struct envelope *e, const struct wire_field *f, bool *has_id)
 		e->body = f->bytes;
 		return true;
 	}
-	return f->number > BODY;
+	return f->number > BUNDLE;
 }
 
 static bool
 take_number(struct envelope *e, const struct wire_field *f)
 {
-	if (f->number <= BODY && f->value > UINT32_MAX)
+	if (f->number <= BUNDLE && f->value > UINT32_MAX)
 		return false;
 	switch (f->number) {
 	case KIND: e->kind = (uint32_t)f->value; return true;
 	case DEADLINE: e->deadline_ms = (uint32_t)f->value; return true;
+	case BUNDLE: e->bundle = (uint32_t)f->value; return true;
 	case STATUS:
 		e->status = f->value < RPC_STATUSES
 		    ? (enum rpc_status)f->value : RPC_STATUS_FAILED;
 		return true;
 	}
-	return f->number > BODY;
+	return f->number > BUNDLE;
 }
 
 int
@@ -105,7 +108,7 @@ envelope_unpack(struct envelope *e, struct str message)
 		else if (f.type == WIRE_VARINT)
 			ok = take_number(e, &f);
 		else
-			ok = f.number > BODY;
+			ok = f.number > BUNDLE;
 	}
 	return ok && r == WIRE_END && has_id ? 0 : -1;
 }

@@ -18,6 +18,7 @@ enum rpc_status {
 	RPC_STATUS_UNKNOWN,	/* no such kind on this socket */
 	RPC_STATUS_BUSY,	/* try later */
 	RPC_STATUS_FAILED,	/* understood, but not done: see the error */
+	RPC_STATUS_ALONE,	/* in a bundle: ask this one by itself */
 	RPC_STATUSES,
 };
 
@@ -31,6 +32,8 @@ struct envelope {
 	struct str error;	/* UTF-8 without control characters, shorter
 				 * than ENVELOPE_ERROR_MAX */
 	struct str body;
+	uint32_t bundle;	/* replies: so many requests may come in a
+				 * bundle; 0: none */
 };
 
 /* Bytes of the packed form. */

@@ -130,18 +130,23 @@ send_request(struct exchange *x, bool lost_peer)
 }
 
 void
-exchange_start(struct exchange *x, const struct exchange_request *r)
+exchange_prepare(struct exchange *x, const struct exchange_request *r)
 {
-	bool sent = false;
-
 	x->request = (struct envelope){ .id = id_random(), .kind = r->kind };
-	x->reply = (struct envelope){ 0 };
 	bytes_clear(&x->body);
 	bytes_add(&x->body, r->body.ptr, r->body.len);
 	x->request.body = (struct str){ x->body.ptr, x->body.len };
 	x->deadline = clock_mono_ms() + r->deadline_ms;
 	x->idempotent = r->idempotent;
 	x->cancelled = false;
+}
+
+void
+exchange_send(struct exchange *x)
+{
+	bool sent = false;
+
+	x->reply = (struct envelope){ 0 };
 	/* A peer would close the pipe over it, which all calls share. */
 	if (envelope_size(&x->request) > x->max_message) {
 		x->result = RPC_REFUSED;
@@ -153,19 +158,50 @@ exchange_start(struct exchange *x, const struct exchange_request *r)
 		x->finished(x->arg);
 }
 
+struct envelope
+exchange_question(const struct exchange *x)
+{
+	struct envelope e = x->request;
+
+	e.deadline_ms = left_ms(x);
+	return e;
+}
+
+bool
+exchange_is_repeatable(const struct exchange *x)
+{
+	return x->idempotent && left_ms(x) > 0;
+}
+
+void
+exchange_fail(struct exchange *x, enum rpc_result result)
+{
+	x->reply = (struct envelope){ 0 };
+	x->result = result;
+}
+
+void
+exchange_take_reply(struct exchange *x, const struct envelope *reply)
+{
+	if (!id_eq(&reply->id, &x->request.id) ||
+	    reply->kind != x->request.kind) {
+		exchange_fail(x, RPC_BAD_REPLY);
+		return;
+	}
+	x->reply = *reply;
+	x->result = reply->status == RPC_STATUS_OK ? RPC_OK : RPC_REFUSED;
+}
+
 static void
 check_reply(struct exchange *x)
 {
 	struct str message = { nng_msg_body(x->msg), nng_msg_len(x->msg) };
-	struct envelope *e = &x->reply;
+	struct envelope e;
 
-	if (envelope_unpack(e, message) != 0 ||
-	    !id_eq(&e->id, &x->request.id) || e->kind != x->request.kind) {
-		*e = (struct envelope){ 0 };
-		x->result = RPC_BAD_REPLY;
-	} else {
-		x->result = e->status == RPC_STATUS_OK ? RPC_OK : RPC_REFUSED;
-	}
+	if (envelope_unpack(&e, message) == 0)
+		exchange_take_reply(x, &e);
+	else
+		exchange_fail(x, RPC_BAD_REPLY);
 }
 
 /* Each gives true while an operation is under way again. */
@@ -247,6 +283,20 @@ struct str
 exchange_error(const struct exchange *x)
 {
 	return x->reply.error;
+}
+
+uint32_t
+exchange_offer(const struct exchange *x)
+{
+	return x->reply.bundle;
+}
+
+void
+exchange_forget(struct exchange *x)
+{
+	if (x->body.len > 0)
+		secret_wipe(x->body.ptr, x->body.len);
+	bytes_clear(&x->body);
 }
 
 void

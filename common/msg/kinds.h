@@ -8,6 +8,7 @@
 
 enum rpc_kind {
 	KIND_AUTH = 1,		/* AuthRequest -> AuthReply */
+	KIND_BUNDLE = 2,	/* Bundle -> Bundle, on every socket */
 	KIND_DECIDE = 16,	/* DecideRequest -> Decision */
 	/* admin_acl */
 	KIND_ACL_TEST = 32,	/* DecideRequest -> Decision */

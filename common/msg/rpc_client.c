@@ -66,6 +66,12 @@ rpc_client_exchange(struct exchange **out, struct rpc_client *c,
 	return exchange_new(out, c->bus, &c->options, finished, arg, err);
 }
 
+size_t
+rpc_client_max_message(const struct rpc_client *c)
+{
+	return c->options.max_message;
+}
+
 void
 rpc_client_free(struct rpc_client **cp)
 {
@@ -128,7 +134,8 @@ rpc_ask(struct rpc_client *c, enum rpc_kind kind, struct str body,
 
 	if (rpc_client_exchange(&x, c, on_finished, &w, err) != 0)
 		return RPC_UNREACHABLE;
-	exchange_start(x, &request);
+	exchange_prepare(x, &request);
+	exchange_send(x);
 	pthread_mutex_lock(&w.m);
 	while (!w.finished)
 		pthread_cond_wait(&w.cond, &w.m);

@@ -55,6 +55,12 @@ enum rpc_result rpc_ask(struct rpc_client *c, enum rpc_kind kind,
     struct str body, uint32_t deadline_ms, struct bytes *reply,
     struct err *err) MUST_CHECK;
 
+/*
+ * Calls that come while others are out travel in bundles, where the peer takes
+ * them: two bundles are on their way at once, and what comes meanwhile waits
+ * for one of them to come back, which the peer answers at once. The more calls,
+ * the more a message carries; a call that finds the desk idle goes by itself.
+ */
 struct rpc_desk;
 struct rpc_call;
 

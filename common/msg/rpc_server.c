@@ -22,17 +22,22 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "msg/bundle.h"
 #include "msg/bus.h"
 
 #define CONTEXTS_MAX 1024
+/* Bytes in a bundle that tell to ask by itself. */
+#define ALONE_SIZE_MAX 40
 /* A peer that does not read its answers for so long is closed: it holds a
  * context, which all peers share. */
 #define SEND_TIMEOUT_MS 2000
 
 enum phase { PHASE_RECEIVING, PHASE_HANDLING, PHASE_SENDING };
 
+/* A slot, or one part of the bundle that a slot holds. */
 struct rpc_request {
 	struct rpc_server *server;
+	struct writer *bundle;		/* a part's: where its answer goes */
 	nng_ctx ctx;
 	nng_aio *aio;
 	enum phase phase;
@@ -118,24 +123,20 @@ refuse_peer(struct rpc_request *r)
 	receive(r);
 }
 
+/* Its envelope is there. */
 static void
-handle(struct rpc_request *r)
+handle_one(struct rpc_request *r)
 {
 	struct rpc_server *s = r->server;
-	struct str message = { nng_msg_body(r->msg), nng_msg_len(r->msg) };
-	const struct rpc_method *method;
+	const struct rpc_method *method = method_of(s, r->envelope.kind);
 
 	r->phase = PHASE_HANDLING;
-	atomic_fetch_add(&s->requests, 1);
-	if (envelope_unpack(&r->envelope, message) != 0) {
-		atomic_fetch_add(&s->malformed, 1);
-		log_warn(NULL, "rpc_malformed", log_str("socket", s->name),
-		    log_u64("bytes", message.len));
-		refuse_peer(r);
+	r->deadline = clock_mono_ms() + r->envelope.deadline_ms;
+	if (method != NULL && r->bundle != NULL && !method->at_once) {
+		rpc_postpone(r);
 		return;
 	}
-	r->deadline = clock_mono_ms() + r->envelope.deadline_ms;
-	method = method_of(s, r->envelope.kind);
+	atomic_fetch_add(&s->requests, 1);
 	if (method == NULL) {
 		atomic_fetch_add(&s->unknown, 1);
 		log_warn(NULL, "rpc_unknown_kind", log_str("socket", s->name),
@@ -144,6 +145,69 @@ handle(struct rpc_request *r)
 		return;
 	}
 	method->handle(s->options.arg, r);
+}
+
+/* Fills `answers`. false: it is no bundle. */
+static bool
+handle_parts(struct rpc_request *r, struct writer *answers)
+{
+	struct str rest = r->envelope.body;
+	struct rpc_request part = { .server = r->server, .bundle = answers };
+	enum bundle_result found;
+	unsigned n = 0;
+
+	while ((found = bundle_next(&rest, &part.envelope)) == BUNDLE_ITEM &&
+	    n++ < BUNDLE_ITEMS_MAX) {
+		handle_one(&part);
+		ASSERT(part.phase == PHASE_SENDING);
+	}
+	return found == BUNDLE_END;
+}
+
+/* In the bytes of a bundle; any of its answers may be replaced by ALONE. */
+static size_t
+answers_max(const struct rpc_server *s)
+{
+	size_t half = s->options.max_message / 2;
+
+	return half < BUNDLE_BYTES_MAX ? half : BUNDLE_BYTES_MAX;
+}
+
+static bool
+handle_bundle(struct rpc_request *r)
+{
+	size_t size = answers_max(r->server) +
+	    (size_t)BUNDLE_ITEMS_MAX * ALONE_SIZE_MAX;
+	char *room = xmalloc(size);
+	struct writer answers = writer_on(room, size);
+	bool ok = handle_parts(r, &answers);
+
+	if (ok)
+		rpc_reply(r, (struct str){ room, answers.len });
+	free(room);
+	return ok;
+}
+
+static void
+handle(struct rpc_request *r)
+{
+	struct rpc_server *s = r->server;
+	struct str message = { nng_msg_body(r->msg), nng_msg_len(r->msg) };
+	bool ok = envelope_unpack(&r->envelope, message) == 0;
+
+	r->phase = PHASE_HANDLING;
+	if (ok && r->envelope.kind == KIND_BUNDLE) {
+		ok = handle_bundle(r);
+	} else if (ok) {
+		handle_one(r);
+	}
+	if (ok)		/* r may be another request by now */
+		return;
+	atomic_fetch_add(&s->requests, 1);
+	atomic_fetch_add(&s->malformed, 1);
+	log_warn(NULL, "rpc_malformed", log_str("socket", s->name),
+	    log_u64("bytes", message.len));
+	refuse_peer(r);
 }
 
 static void
@@ -199,6 +263,18 @@ pack(struct rpc_request *r, const struct envelope *e)
 }
 
 static void
+answer_part(struct rpc_request *r, struct envelope *e)
+{
+	if (bundle_item_size(e) > answers_max(r->server) ||
+	    r->bundle->len > answers_max(r->server) - bundle_item_size(e))
+		*e = (struct envelope){ .id = e->id, .kind = e->kind,
+			.status = RPC_STATUS_ALONE };
+	bundle_put(r->bundle, e);
+	ASSERT(!r->bundle->failed);
+	r->phase = PHASE_SENDING;
+}
+
+static void
 answer(struct rpc_request *r, struct envelope *e)
 {
 	nng_msg *msg;
@@ -206,6 +282,11 @@ answer(struct rpc_request *r, struct envelope *e)
 	ASSERT(r->phase == PHASE_HANDLING);
 	e->id = r->envelope.id;
 	e->kind = r->envelope.kind;
+	if (r->bundle != NULL) {
+		answer_part(r, e);
+		return;
+	}
+	e->bundle = BUNDLE_ITEMS_MAX;
 	if (envelope_size(e) > r->server->options.max_message) {
 		e->status = RPC_STATUS_FAILED;
 		e->body = STR("");
@@ -253,6 +334,21 @@ rpc_fail(struct rpc_request *r, enum rpc_status status, const char *fmt, ...)
 	e.error = (struct str){ t.ptr, t.len };
 	if (status == RPC_STATUS_FAILED)
 		atomic_fetch_add(&r->server->failed, 1);
+	answer(r, &e);
+}
+
+bool
+rpc_request_is_bundled(const struct rpc_request *r)
+{
+	return r->bundle != NULL;
+}
+
+void
+rpc_postpone(struct rpc_request *r)
+{
+	struct envelope e = { .status = RPC_STATUS_ALONE };
+
+	ASSERT(r->bundle != NULL);
 	answer(r, &e);
 }
 

@@ -7,10 +7,15 @@
  * of microseconds; it answers before it returns, or keeps the request and
  * answers later from any thread. Unknown kinds are answered here, who sends
  * what is no envelope is closed; both are counted. Handlers run in parallel.
+ *
+ * Requests may come in a bundle (msg/bundle.h), which is answered at once and
+ * as a whole: of such a bundle only those are handled whose method says that
+ * it can, and the asker is told to ask the others by themselves.
  */
 #ifndef MSG_RPC_SERVER_H
 #define MSG_RPC_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -26,6 +31,9 @@ struct rpc_method {
 	enum rpc_kind kind;
 	const char *name;	/* for logs and the label of metrics */
 	rpc_handler_fn *handle;
+	/* Answers before it returns, or calls rpc_postpone, when
+	 * rpc_request_is_bundled; may be asked the same twice. */
+	bool at_once;
 };
 
 struct rpc_server_options {
@@ -45,7 +53,7 @@ struct rpc_server_options {
 
 struct rpc_server;
 
-/* Counted since the start. */
+/* Counted since the start; of a bundle each part that a handler saw. */
 struct rpc_server_stats {
 	uint64_t requests, malformed, unknown, failed;
 };
@@ -63,6 +71,10 @@ struct str rpc_request_body(const struct rpc_request *r);
 uint32_t rpc_request_kind(const struct rpc_request *r);
 /* When the asker stops waiting, on clock_mono_ms. */
 uint64_t rpc_request_deadline(const struct rpc_request *r);
+bool rpc_request_is_bundled(const struct rpc_request *r);
+/* Of a bundle, and not to be answered at once: it will be asked again, by
+ * itself. `r` is gone. */
+void rpc_postpone(struct rpc_request *r);
 /* Answers; `r` is gone. `body` is copied. */
 void rpc_reply(struct rpc_request *r, struct str body);
 /* Answers with a status other than OK; the text is escaped for the wire. */

@@ -138,10 +138,16 @@ wire_put_varint(struct writer *w, uint32_t number, uint64_t value)
 }
 
 void
+wire_put_head(struct writer *w, uint32_t number, size_t len)
+{
+	put_pair(w, TAG(number, WIRE_BYTES), len);
+}
+
+void
 wire_put_bytes(struct writer *w, uint32_t number, struct str s)
 {
 	if (s.len == 0)
 		return;
-	put_pair(w, TAG(number, WIRE_BYTES), s.len);
+	wire_put_head(w, number, s.len);
 	writer_put(w, s.ptr, s.len);
 }

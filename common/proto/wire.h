@@ -40,5 +40,7 @@ size_t wire_bytes_size(uint32_t number, size_t len);
 /* Write exactly that many. */
 void wire_put_varint(struct writer *w, uint32_t number, uint64_t value);
 void wire_put_bytes(struct writer *w, uint32_t number, struct str s);
+/* What comes before `len` bytes (at least 1), which the caller writes. */
+void wire_put_head(struct writer *w, uint32_t number, size_t len);
 
 #endif

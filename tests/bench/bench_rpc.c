@@ -41,7 +41,7 @@ static int
 serve(const char *address)
 {
 	static const struct rpc_method methods[] = {
-		{ KIND_DECIDE, "echo", echo },
+		{ KIND_DECIDE, "echo", echo, true },
 		{ 0 },
 	};
 	struct rpc_server_options o = { .address = address, .name = "bench",

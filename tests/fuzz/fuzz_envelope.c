@@ -38,7 +38,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    (struct str){ packed, envelope_size(&e) }) == 0);
 	ASSERT(id_eq(&again.id, &e.id) && again.kind == e.kind);
 	ASSERT(again.deadline_ms == e.deadline_ms);
-	ASSERT(again.status == e.status);
+	ASSERT(again.status == e.status && again.bundle == e.bundle);
 	ASSERT(str_eq(again.error, e.error) && str_eq(again.body, e.body));
 	free(packed);
 	return 0;

@@ -75,10 +75,10 @@ on_big(void *arg, struct rpc_request *r)
 }
 
 static const struct rpc_method methods[] = {
-	{ (enum rpc_kind)ECHO, "echo", on_echo },
-	{ (enum rpc_kind)HOLD, "hold", on_hold },
-	{ (enum rpc_kind)FAIL, "fail", on_fail },
-	{ (enum rpc_kind)BIG, "big", on_big },
+	{ (enum rpc_kind)ECHO, "echo", on_echo, true },
+	{ (enum rpc_kind)HOLD, "hold", on_hold, false },
+	{ (enum rpc_kind)FAIL, "fail", on_fail, true },
+	{ (enum rpc_kind)BIG, "big", on_big, true },
 	{ 0 },
 };
 

@@ -20,7 +20,7 @@ static const struct envelope samples[] = {
 	{ .kind = 16, .deadline_ms = 1000, .body = { "body", 4 } },
 	{ .kind = UINT32_MAX, .deadline_ms = UINT32_MAX,
 	    .status = RPC_STATUS_FAILED, .error = { "it is \xc3\xbc", 8 } },
-	{ .kind = 33, .body = { "\0\xff\0", 3 } },
+	{ .kind = 33, .body = { "\0\xff\0", 3 }, .bundle = 64 },
 };
 
 static struct envelope
@@ -49,6 +49,7 @@ assert_same(const struct envelope *a, const struct envelope *b)
 	assert_int_equal(a->status, b->status);
 	assert_true(str_eq(a->error, b->error));
 	assert_true(str_eq(a->body, b->body));
+	assert_int_equal(a->bundle, b->bundle);
 }
 
 static void
@@ -80,6 +81,7 @@ test_agrees_with_protobuf(void **state)
 		m.kind = e.kind;
 		m.deadline_ms = e.deadline_ms;
 		m.status = e.status;
+		m.bundle = e.bundle;
 		assert_true(str_copy(error, sizeof(error), e.error));
 		m.error = error;
 		m.body.data = (uint8_t *)(uintptr_t)e.body.ptr;
@@ -111,9 +113,11 @@ static const struct {
 	{ "error that is no UTF-8", { ID "\x2a\x02\xc3(", 22 }, -1 },
 	{ "error that turns the text",
 	    { ID "\x2a\x03\xe2\x80\xae", 23 }, -1 },
-	{ "a field of a later release", { ID "\x3a\x01x", 21 }, 0 },
+	{ "a field of a later release", { ID "\x42\x01x", 21 }, 0 },
+	{ "bundle as bytes", { ID "\x3a\x01x", 21 }, -1 },
+	{ "bundle of 33 bits", { ID "\x38\x80\x80\x80\x80\x10", 24 }, -1 },
 	{ "a number of a later release", { ID "\x48\x01", 20 }, 0 },
-	{ "a later fixed64", { ID "\x39" "12345678", 27 }, 0 },
+	{ "a later fixed64", { ID "\x41" "12345678", 27 }, 0 },
 	{ "cut in the body", { ID "\x32\x05" "abcd", 24 }, -1 },
 	{ "garbage", { "GET / HTTP/1.1\r\n", 16 }, -1 },
 };
