@@ -349,7 +349,7 @@ on_reload(void *arg, struct rpc_request *r)
 }
 
 const struct rpc_method acl_rpc_decide[] = {
-	{ KIND_DECIDE, "decide", on_decide },
+	{ KIND_DECIDE, "decide", on_decide, true },
 	{ 0, NULL, NULL },
 };
 

@@ -168,10 +168,14 @@ ask(struct auth_rpc *rpc, struct rpc_request *r,
 	w->user_len = q->user.len;
 	if (q->user.len > 0)
 		memcpy(w->user, q->user.ptr, q->user.len);
-	if (auth_is_possible(q))
-		logins_ask(rpc->o.logins, q, &w->base);
-	else
+	if (!auth_is_possible(q)) {
 		refuse(w);
+	} else if (!rpc_request_is_bundled(r)) {
+		logins_ask(rpc->o.logins, q, &w->base);
+	} else if (!logins_ask_cached(rpc->o.logins, q, &w->base)) {
+		waiter_free(w);
+		rpc_postpone(r);
+	}
 }
 
 void
@@ -218,7 +222,7 @@ on_auth(void *arg, struct rpc_request *r)
 }
 
 const struct rpc_method auth_rpc_auth[] = {
-	{ KIND_AUTH, "auth", on_auth },
+	{ KIND_AUTH, "auth", on_auth, true },
 	{ 0, NULL, NULL },
 };
 

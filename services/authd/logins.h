@@ -94,6 +94,10 @@ struct logins *logins_new(const struct logins_options *o,
 /* `q` is borrowed for the call, and possible. */
 void logins_ask(struct logins *l, const struct auth_question *q,
     struct login_waiter *w);
+/* Answers within the call if the answer is cached. false: it is not, and
+ * nothing was done. */
+bool logins_ask_cached(struct logins *l, const struct auth_question *q,
+    struct login_waiter *w) MUST_CHECK;
 /* The same for an administrator: checked in any case, without a look at what
  * failed before and without leaving a trace. */
 void logins_test(struct logins *l, const struct auth_question *q,

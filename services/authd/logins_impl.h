@@ -11,6 +11,7 @@
 #define AUTHD_LOGINS_IMPL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "authd/cache.h"
 #include "authd/logins.h"
@@ -22,16 +23,16 @@
 
 struct logins {
 	struct logins_options o;
+	struct digest_keyed *keyed;
 	pthread_mutex_t m;
 	/* Guarded by m. */
 	struct logins_rules rules;
-	struct digest_keyed *keyed;
 	struct cache *cache;
 	struct guessing *guessing;
 	struct map flights;
 	struct pool *pool;	/* of flights */
 	unsigned waiting;	/* on all flights */
-	uint64_t era;
+	_Atomic uint64_t era;	/* read without m as well */
 };
 
 /* A string of its own. */
