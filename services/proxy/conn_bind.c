@@ -49,7 +49,7 @@ verdict_on(struct conn *c, struct bind_peer *p, const struct decision *d)
 	    !addr_eq(&d->asked_source, &c->source.addr))
 		return ask(c, p, true);
 	if (d->verdict != VERDICT_ALLOW || d->n_permitted != 1 ||
-	    !dial_fence_permits(&c->w->proxy->fence, &p->from,
+	    !dial_fence_permits(&c->w->fence, &p->from,
 		d->internal_ok[0]))
 		return BIND_REFUSE;
 	return BIND_ADMIT;

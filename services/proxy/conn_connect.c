@@ -50,8 +50,8 @@ conn_connect(struct conn *c, const struct decision *d)
 
 	conn_permit(c, d, &permit);
 	conn_record_open(c, d);
-	h->dial = dial_start(c->w->base, c->w->cfg, &c->w->proxy->fence,
-	    &permit, on_dialled, c);
+	h->dial = dial_start(c->w->base, c->w->cfg, &c->w->fence, &permit,
+	    on_dialled, c);
 	if (h->dial == NULL)
 		return conn_refuse(c, CLOSE_out_of_resources, NULL, NULL);
 	return CONN_DIAL;

@@ -29,7 +29,8 @@ struct permit {
 	bool masked;		/* the client is not told where it leaves */
 };
 
-/* Own addresses and listeners, immutable while workers run. */
+/* Own addresses, which may be others after a reload, and listeners. Owned by
+ * one worker. */
 struct dial_fence {
 	struct addr *own;		/* this machine's interfaces */
 	size_t n_own;

@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "msg/rpc_client.h"
 #include "msg/topic.h"
-#include "net/sock.h"
 #include "proxy/asks.h"
 #include "proxy/handover.h"
 #include "proxy/pipes.h"
@@ -22,7 +21,6 @@
 #include "service/priv.h"
 #include "service/service.h"
 
-#define OWN_ADDRS_MAX 256
 /* Descriptors kept back for the bus, the log, name servers, attempts to
  * connect that run beside each other. */
 #define DESCRIPTORS_RESERVED 128
@@ -112,7 +110,7 @@ addresses(const struct settings *s, struct endpoint out[CONFIG_LISTEN_MAX])
 
 /* Every listener of the suite that the configuration names. */
 static void
-read_fence(struct proxy *p)
+read_fenced(struct proxy *p)
 {
 	const struct settings *s = p->settings;
 	const struct endpoint admin[] = {
@@ -123,13 +121,10 @@ read_fence(struct proxy *p)
 	struct endpoint clients[CONFIG_LISTEN_MAX];
 	size_t n_clients = addresses(s, clients);
 	size_t n = ARRAY_LEN(admin) + n_clients + s->apid.listen.n;
-	struct dial_fence *f = &p->fence;
 	struct endpoint *at = xcalloc(n, sizeof(*at));
 
-	f->own = xcalloc(OWN_ADDRS_MAX, sizeof(*f->own));
-	f->n_own = sock_own_addresses(f->own, OWN_ADDRS_MAX);
-	f->listeners = at;
-	f->n_listeners = n;
+	p->fenced = at;
+	p->n_fenced = n;
 	at = mempcpy(at, admin, sizeof(admin));
 	at = mempcpy(at, clients, n_clients * sizeof(*at));
 	memcpy(at, s->apid.listen.v, s->apid.listen.n * sizeof(*at));
@@ -359,7 +354,7 @@ await_successor(struct proxy *p)
 int
 proxy_start(struct proxy *p, struct err *err)
 {
-	read_fence(p);
+	read_fenced(p);
 	if (join_bus(p, err) != 0 || start_workers(p, err) != 0)
 		return -1;
 	if (p->takeover != NULL && succeed(p, err) != 0)
@@ -428,8 +423,7 @@ proxy_stop(struct proxy **pp)
 	topic_pub_close(&p->events);
 	rpc_client_free(&p->auth);
 	rpc_client_free(&p->decide);
-	free(p->fence.own);
-	free(p->fence.listeners);
+	free(p->fenced);
 	admit_fini(&p->admit);
 	free(p);
 }

@@ -11,7 +11,6 @@
 
 #include "config/settings.h"
 #include "proxy/admit.h"
-#include "proxy/dial.h"
 #include "proxy/doors.h"
 #include "proxy/policy_view.h"
 
@@ -32,7 +31,10 @@ struct proxy {
 	struct topic_sub *policy;
 	struct topic_pub *events;
 	struct policy_view view;
-	struct dial_fence fence;
+	/* Of the suite, as far as the configuration names them; workers have
+	 * the rest of a fence. */
+	struct endpoint *fenced;
+	size_t n_fenced;
 
 	struct worker **workers;
 	unsigned n_workers;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "net/sock.h"
 #include "proxy/asks.h"
 #include "proxy/conn.h"
 #include "proxy/feed.h"
@@ -18,6 +19,8 @@
 #include "proxy/relay.h"
 #include "proxy/resolve.h"
 #include "service/service.h"
+
+#define OWN_ADDRS_MAX 256
 
 static void
 on_mail(evutil_socket_t fd, short what, void *arg)
@@ -162,6 +165,28 @@ start_loop_parts(struct worker *w)
 	set_handshake_time(w);
 }
 
+/* Its own copy: who dials on this worker needs no lock. */
+static void
+read_own_addresses(struct worker *w)
+{
+	struct addr own[OWN_ADDRS_MAX];
+	size_t n = sock_own_addresses(own, OWN_ADDRS_MAX);
+
+	if (n == 0)	/* loopback at least: the kernel could not be asked */
+		return;
+	memcpy(w->fence.own, own, n * sizeof(own[0]));
+	w->fence.n_own = n;
+}
+
+static void
+open_fence(struct worker *w)
+{
+	w->fence.listeners = w->proxy->fenced;
+	w->fence.n_listeners = w->proxy->n_fenced;
+	w->fence.own = xcalloc(OWN_ADDRS_MAX, sizeof(*w->fence.own));
+	read_own_addresses(w);
+}
+
 int
 worker_new(struct worker **out, struct proxy *p, unsigned index,
     struct err *err)
@@ -188,7 +213,8 @@ worker_new(struct worker **out, struct proxy *p, unsigned index,
 	resolver_count_users(w->resolver, p->admit.quota);
 	w->gate = gate_new(w->asks, &p->view, w->cfg);
 	w->relays = relay_room_new(w->base, w->cfg, p->n_workers);
-	judge = assoc_judge(w->resolver, w->gate, &p->fence);
+	open_fence(w);
+	judge = assoc_judge(w->resolver, w->gate, &w->fence);
 	w->assocs = assoc_room_new(w->base, w->cfg, &judge, &p->view);
 	relay_room_meter(w->relays, w->cells,
 	    METRIC_proxy_relayed_bytes_total);
@@ -234,6 +260,7 @@ obey_reload(struct worker *w, const struct settings *s)
 	for (unsigned i = 0; i < w->n_listeners; i++)
 		listener_reload(&w->listeners[i], &s->listeners);
 	set_handshake_time(w);
+	read_own_addresses(w);
 	gate_reload(w->gate, cfg);
 	resolver_reload(w->resolver, cfg);
 	relay_room_reload(w->relays, cfg);
@@ -394,6 +421,7 @@ worker_free(struct worker **wp)
 	event_free(w->tick);
 	mailbox_free(&w->mailbox);
 	event_base_free(w->base);
+	free(w->fence.own);
 	pool_free(&w->conns);
 	pool_free(&w->handshakes);
 	free(w);

@@ -17,6 +17,7 @@
 #include "base/mailbox.h"
 #include "base/metrics.h"
 #include "proxy/assoc.h"
+#include "proxy/dial.h"
 #include "proxy/proxy.h"
 #include "proxy/shaper.h"
 
@@ -37,6 +38,7 @@ struct worker {
 	struct asks *asks;
 	struct gate *gate;
 	struct resolver *resolver;
+	struct dial_fence fence;	/* addresses as of the last reload */
 	struct relay_room *relays;
 	struct assoc_room *assocs;
 	struct feed *feed;

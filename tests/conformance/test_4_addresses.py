@@ -2,10 +2,13 @@
 """Section 4: addresses (cases 33-36), and threats.md D-1: what is closed is
 closed in every spelling, for every command and type of address."""
 import ipaddress
+import os
+import signal
 import socket
 
 import pytest
 import wire
+from namespace import ip
 from sockets import family_of
 from stack import wait_for
 from stacks import SOURCE_INTERNAL
@@ -155,6 +158,26 @@ def test_case_35_own_listeners_stay_closed(either):
         with either.client(f"127.{SOURCE_INTERNAL}.1.{n}") as c:
             c.enter().ask("127.0.0.1", port).refused(wire.NOT_ALLOWED)
             c.record(close_reason="hard_deny", dest_port=port)
+
+
+def test_case_34_an_address_that_became_our_own(either):
+    """Interfaces change; a reload looks at them again."""
+    new = "9.88.77.66"
+
+    def outcome():
+        with either.client() as c:
+            return c.enter().ask(new, echo.port).reply()[0]
+
+    with Echo(new) as echo:
+        assert outcome() == wire.OK
+        ip(f"address add {new}/32 dev lo")
+        try:
+            os.kill(either.pid("proxy"), signal.SIGHUP)
+            wait_for("the fence", lambda: outcome() == wire.NOT_ALLOWED)
+        finally:
+            ip(f"address del {new}/32 dev lo")
+            os.kill(either.pid("proxy"), signal.SIGHUP)
+        wait_for("the fence to open", lambda: outcome() == wire.OK)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", as_name("0.0.0.0"), as_name("::"), "::ffff:0.0.0.0", "0.0.0.1"])
