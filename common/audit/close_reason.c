@@ -39,3 +39,12 @@ close_reason_text(enum close_reason r)
 	ASSERT(r < ARRAY_LEN(reasons));
 	return reasons[r].text;
 }
+
+enum close_reason
+close_reason_find(struct str name)
+{
+	for (enum close_reason r = CLOSE_NONE + 1; r < CLOSE_REASONS; r++)
+		if (str_eq(name, str_from(reasons[r].name)))
+			return r;
+	return CLOSE_NONE;
+}

@@ -20,6 +20,8 @@ enum close_reason {
 const char *close_reason_name(enum close_reason r);
 enum record_status close_reason_status(enum close_reason r);
 const char *close_reason_text(enum close_reason r);
+/* By its name; CLOSE_NONE: none has it. */
+enum close_reason close_reason_find(struct str name);
 /* All names in order of the enum without CLOSE_NONE, ended by NULL (labels). */
 extern const char *const close_reason_names[];
 

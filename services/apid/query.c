@@ -164,11 +164,11 @@ void
 query_add_reason(struct query_totals *t, struct str name,
     const uint64_t n[static STATUS_REJECTED + 1])
 {
-	for (unsigned i = CLOSE_NONE + 1; i < CLOSE_REASONS; i++) {
-		if (str_eq(name, str_from(close_reason_name(i)))) {
-			t->reasons[i] = n[STATUS_NONE];
-			return;
-		}
+	enum close_reason reason = close_reason_find(name);
+
+	if (reason != CLOSE_NONE) {
+		t->reasons[reason] = n[STATUS_NONE];
+		return;
 	}
 	for (int s = STATUS_CLOSED; s <= STATUS_REJECTED; s++)
 		t->other_reasons[s] += n[s];

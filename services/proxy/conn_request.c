@@ -103,8 +103,9 @@ conn_malformed(struct conn *c, const char *why, struct str raw_host)
 {
 	struct handshake *h = c->h;
 	size_t most = sizeof(h->raw_host);
-	enum close_reason r = CLOSE_NONE + 1;
+	enum close_reason reason = close_reason_find(str_from(why));
 
+	ASSERT(reason != CLOSE_NONE);
 	admit_asked(c);
 	conn_oddity(c, ODDITY_REQUEST);
 	/* One that was offered, but not asked: the host takes its place. */
@@ -114,11 +115,7 @@ conn_malformed(struct conn *c, const char *why, struct str raw_host)
 	    (uint8_t)(raw_host.len < most ? raw_host.len : most);
 	if (raw_host.len > 0)
 		memcpy(h->raw_host, raw_host.ptr, h->raw_host_len);
-	while (strcmp(close_reason_name(r), why) != 0) {
-		r++;
-		ASSERT(r < CLOSE_REASONS);
-	}
-	return r;
+	return reason;
 }
 
 /* ---- policy ---- */

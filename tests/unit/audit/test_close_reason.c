@@ -61,12 +61,26 @@ test_all_have_name_status_text(void **state)
 	assert_null(close_reason_names[CLOSE_REASONS - 1]);
 }
 
+static void
+test_found_by_name(void **state)
+{
+	(void)state;
+	for (int r = CLOSE_NONE + 1; r < CLOSE_REASONS; r++)
+		assert_int_equal(close_reason_find(
+		    str_from(close_reason_names[r - 1])), r);
+	assert_int_equal(close_reason_find(STR("")), CLOSE_NONE);
+	assert_int_equal(close_reason_find(STR("client_close")), CLOSE_NONE);
+	assert_int_equal(close_reason_find(STR("client_closed\0")),
+	    CLOSE_NONE);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stable),
 		cmocka_unit_test(test_all_have_name_status_text),
+		cmocka_unit_test(test_found_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
