@@ -13,7 +13,7 @@
 
 /* Questions out at once per worker and socket: the back-pressure. */
 #define CALLS_MAX 1024
-#define DELAY_MAX_MS 60000
+#define DELAY_MAX_MS 600000	/* the most of authd.guessing.delay_max */
 #define LEASE_MAX_MS 5000
 #define GROUP_MAX 255
 #define USER_MAX 255

@@ -563,7 +563,7 @@ test_login_answers(void **state)
 		{ { .result = SALLYPORT__PB__AUTH_REPLY__RESULT__BUSY },
 		    LOGIN_BUSY },
 		{ { .result = SALLYPORT__PB__AUTH_REPLY__RESULT__THROTTLED,
-		    .delay_ms = 60000 }, LOGIN_THROTTLED },
+		    .delay_ms = 600000 }, LOGIN_THROTTLED },
 		{ { .result = 99 }, LOGIN_SILENT },
 		{ { .how = PEERS_GARBAGE }, LOGIN_SILENT },
 		{ { .how = PEERS_BUSY }, LOGIN_SILENT },
@@ -583,8 +583,8 @@ test_login_answers(void **state)
 		{ { .limits = "go\tld" }, LOGIN_SILENT },
 		{ { .limits = long_group }, LOGIN_SILENT },
 		{ { .limits = long_group + 300 - ASKS_LIMITS_MAX }, LOGIN_OK },
-		{ { .delay_ms = 60000 }, LOGIN_OK },
-		{ { .delay_ms = 60001 }, LOGIN_SILENT },
+		{ { .delay_ms = 600000 }, LOGIN_OK },
+		{ { .delay_ms = 600001 }, LOGIN_SILENT },
 	};
 	struct rig *r = *state;
 
