@@ -34,8 +34,10 @@ def flags_by_folder(build):
         if words[0].endswith("ccache"):
             words = words[1:]
         keep = [w for w in words[1:] if w.startswith(KEEP)]
-        found.setdefault(os.path.dirname(path),
-                         (c["directory"], words[0], keep))
+        # Of several programs the one that sees most.
+        folder = os.path.dirname(path)
+        if len(keep) > len(found.get(folder, ("", "", []))[2]):
+            found[folder] = c["directory"], words[0], keep
     return found
 
 
