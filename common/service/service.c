@@ -246,10 +246,10 @@ bind_all(struct service_context *c, struct err *err)
 static int
 find_admin_group(struct service_context *c, struct err *err)
 {
-	const char *name = service_daemon(c)->admin_group;
+	const struct daemon_config *d = service_daemon(c);
 
-	if (!c->service->administered || *name == '\0' ||
-	    priv_lookup_kept(&c->admin_group, name, err) == 0)
+	if (!c->service->administered || *d->admin_group == '\0' ||
+	    priv_lookup_kept(&c->admin_group, d->admin_group, err) == 0)
 		return 0;
 	(void)service_bad_config(c);
 	return err_prefix(err, "bus.admin_group");

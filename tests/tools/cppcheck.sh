@@ -11,8 +11,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(cd "$1" && pwd) || exit 2
 suppress=(
     # libc's reentrant twins are deprecated (readdir_r), or those are called
-    # by one thread before there are others (getpwnam, getgrnam).
-    readdirCalled getpwnamCalled getgrnamCalled
+    # by one thread before there are others (getpwnam, getgrnam, getgrgid).
+    readdirCalled getpwnamCalled getgrnamCalled getgrgidCalled
     # It does not see an array filled through a pointer to it; gcc and
     # clang-tidy do, and complain of what is not.
     uninitvar ctuuninitvar

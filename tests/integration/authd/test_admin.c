@@ -570,13 +570,13 @@ socket_is(const char *name, gid_t gid)
 static void
 socket_has_its_group(void **state)
 {
-	static const char key[] = "SALLYPORT_BUS__ADMIN_GROUP";
-	char name[64];
-	gid_t gid = some_group(name);
+	static const char variable[] = "SALLYPORT_BUS__ADMIN_GROUP";
+	char group[64];
+	gid_t gid = some_group(group);
 
-	assert_int_equal(setenv(key, name, 1), 0);
+	assert_int_equal(setenv(variable, group, 1), 0);
 	assert_int_equal(start_three(state), 0);
-	assert_int_equal(unsetenv(key), 0);
+	assert_int_equal(unsetenv(variable), 0);
 	socket_is("admin_auth.sock", gid);
 	socket_is("auth.sock", getegid());
 	list_free(list("", 0, NULL));
