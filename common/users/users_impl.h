@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * users_impl: what users_file.c, users_parse.c and users_notes.c share; not for
- * other rooms.
+ * users_impl: what the files of the users file share; not for other rooms.
  */
 #ifndef USERS_USERS_IMPL_H
 #define USERS_USERS_IMPL_H
@@ -31,6 +30,29 @@ struct users_file {
 	size_t n_networks, networks_cap;
 	char *decoy;
 };
+
+struct users_parser {
+	const struct tree *tree;
+	struct users_file *file;
+	struct users_notes *notes;
+};
+
+/* Reads one value into the user; false after it complained. */
+typedef bool users_read_fn(struct users_parser *p, const struct node *n,
+    struct user *u);
+
+struct users_key {
+	const char *name;
+	users_read_fn *read;	/* NULL: known, but not in this release */
+	bool required;
+};
+
+#define USERS_KEYS 10
+extern const struct users_key users_keys[USERS_KEYS];
+
+/* An error at the place of a node. */
+void users_complain(struct users_parser *p, const struct node *n,
+    const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Fills `f` with the users of the tree; what is wrong goes to `notes`. */
 void users_parse(struct users_file *f, const struct tree *t,
