@@ -7,6 +7,7 @@ import unittest
 
 import check_includes
 import check_metrics
+import check_samples
 import check_schema
 import check_tree
 import tree
@@ -134,6 +135,14 @@ class Schema(unittest.TestCase):
         for number, old, new, complaint in self.CASES:
             with self.subTest(new=new):
                 self.assertIn(complaint, "\n".join(self.said(number, old, new)))
+
+
+class Samples(unittest.TestCase):
+    def test_each_is_asked_about(self):
+        kinds = {ending for _, ending, _ in check_samples.samples()}
+        self.assertEqual(kinds, {"toml", "yaml"})
+        self.assertFalse(check_samples.main("/bin/true"))
+        self.assertTrue(check_samples.main("/bin/false"))
 
 
 if __name__ == "__main__":
