@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "net/sock.h"
 #include "proxy/socks5_udp.h"
+#include "udp_bound.h"
 
 #define DATAGRAMS(direction, result) \
 	"proxy_udp_datagrams_total{direction=\"" direction \
@@ -37,19 +38,9 @@ static int
 udp_socket(const char *at, struct endpoint *out)
 {
 	struct timeval tv = { .tv_sec = PEERS_WAIT_MS / 1000 };
-	struct sockaddr_storage sa;
-	struct endpoint e;
-	socklen_t len;
-	int fd, big = 1 << 20;
+	int fd = udp_bound(at, 0, out);
 
-	assert_true(endpoint_parse(&e, str_from(at)));
-	len = endpoint_to_sockaddr(&e, &sa);
-	fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
-	if (out != NULL)
-		assert_true(sock_local(fd, out));
 	return fd;
 }
 
