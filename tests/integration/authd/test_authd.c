@@ -554,6 +554,84 @@ guesses_delay_no_cached_login(void **state)
 	gets("alice", CANARY, OK);
 }
 
+/* What a login in a bundle must come to. */
+struct mixed {
+	int expected;
+	bool done;
+};
+
+static void
+on_mixed(void *arg, enum rpc_result result, struct str body)
+{
+	struct mixed *mixed = arg;
+	Sallyport__Pb__AuthReply *m;
+
+	assert_int_equal(result, RPC_OK);
+	assert_false(mixed->done);
+	m = sallyport__pb__auth_reply__unpack(NULL, body.len,
+	    (const uint8_t *)body.ptr);
+	assert_non_null(m);
+	assert_int_equal((int)m->result, mixed->expected);
+	sallyport__pb__auth_reply__free_unpacked(m, NULL);
+	mixed->done = true;
+}
+
+static void
+start_mixed(struct rpc_desk *desk, struct mixed *mixed, unsigned i)
+{
+	char password[32];
+	struct login l = { "userpass", STR("alice"), { password, 0 },
+		"192.0.2.1", 16 };
+	struct bytes b;
+
+	*mixed = (struct mixed){ .expected = i % 3 == 0 ? FAILED : OK };
+	l.password.len = (size_t)snprintf(password, sizeof(password),
+	    CANARY "-%u", i);
+	if (mixed->expected == OK)
+		l.password.len = strlen(CANARY);
+	b = packed(&l);
+	assert_non_null(rpc_call_start(desk, KIND_AUTH,
+	    (struct str){ b.ptr, b.len }, DEADLINE_MS, false, on_mixed,
+	    mixed));
+	bytes_fini(&b);
+}
+
+static void
+deliver_all(struct mailbox *mailbox, struct rpc_desk *desk)
+{
+	struct pollfd fd = { mailbox_fd(mailbox), POLLIN, 0 };
+
+	while (rpc_desk_in_flight(desk) > 0) {
+		assert_int_equal(poll(&fd, 1, DEADLINE_MS), 1);
+		mailbox_deliver(mailbox);
+	}
+}
+
+/* The first one tells the desk that bundles are taken; what is not cached
+ * cannot be answered in one. */
+static void
+each_in_a_bundle_gets_its_own(void **state)
+{
+	struct mailbox *mailbox = mailbox_new();
+	struct mixed mixed[100];
+	struct rpc_desk *desk;
+	struct err err;
+
+	(void)state;
+	gets("alice", CANARY, OK);
+	assert_int_equal(rpc_desk_new(&desk, d.auth, mailbox,
+	    ARRAY_LEN(mixed), &err), 0);
+	start_mixed(desk, &mixed[1], 1);
+	deliver_all(mailbox, desk);
+	for (unsigned i = 0; i < ARRAY_LEN(mixed); i++)
+		start_mixed(desk, &mixed[i], i);
+	deliver_all(mailbox, desk);
+	for (unsigned i = 0; i < ARRAY_LEN(mixed); i++)
+		assert_true(mixed[i].done);
+	rpc_desk_free(&desk);
+	mailbox_free(&mailbox);
+}
+
 static void
 stopped_while_some_wait(void **state)
 {
@@ -607,6 +685,7 @@ main(int argc, char **argv)
 		TEST(killed_and_back, start_alice),
 		TEST(metrics_and_readiness, start_alice),
 		TEST(guesses_delay_no_cached_login, start_alice),
+		TEST(each_in_a_bundle_gets_its_own, start_alice),
 		TEST(stopped_while_some_wait, start_alice),
 		TEST(no_password_in_the_log, start_alice),
 	};
