@@ -359,7 +359,7 @@ test_strangers(void **state)
 			close(evil.fd);
 			evil.fd = udp_socket("127.0.0.1:0", NULL);
 		}
-		if (i % 100 == 0)	/* none is lost on the way */
+		if (i % 200 == 0)	/* none is lost on the way */
 			rig_wait_metric(r, DATAGRAMS("sent", "source"), i + 1);
 	}
 	rig_wait_metric(r, DATAGRAMS("sent", "source"), 10000);
