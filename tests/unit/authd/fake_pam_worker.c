@@ -264,9 +264,12 @@ static void
 open_fifo(const struct pam_question *q)
 {
 	char path[PAM_CONFDIR_MAX + 1];
+	int fd;
 
-	if (q->confdir.len > 0 && str_copy(path, sizeof(path), q->confdir))
-		ASSERT(open(path, O_WRONLY) >= 0);
+	if (q->confdir.len == 0 || !str_copy(path, sizeof(path), q->confdir))
+		return;
+	fd = open(path, O_WRONLY);	/* until this process ends */
+	ASSERT(fd >= 0);
 }
 
 static void
