@@ -139,9 +139,10 @@ static struct entry *
 entry_new(struct str user, const struct string_list *names)
 {
 	struct entry *e = xmalloc(sizeof(*e) + size_of(user, names));
-	char *at = e->text;
+	char *at;
 
 	*e = (struct entry){ .n = names->n };
+	at = e->text;
 	if (user.len > 0)
 		at = mempcpy(at, user.ptr, user.len);
 	*at++ = '\0';

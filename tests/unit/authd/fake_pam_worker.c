@@ -268,8 +268,10 @@ open_fifo(const struct pam_question *q)
 
 	if (q->confdir.len == 0 || !str_copy(path, sizeof(path), q->confdir))
 		return;
-	fd = open(path, O_WRONLY);	/* until this process ends */
+	fd = open(path, O_WRONLY);
 	ASSERT(fd >= 0);
+	/* It stays open until this process ends. */
+	// cppcheck-suppress resourceLeak
 }
 
 static void
