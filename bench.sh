@@ -9,6 +9,8 @@
 #   ./bench.sh MODE...      some of: connections trips down up idle latency udp
 #                           slow syscalls
 #   ./bench.sh store        what storing a session costs, in SQLite and PostgreSQL
+#   ./bench.sh logins       what a cached login costs, and how long it takes while
+#                           authd checks wrong ones
 #   ./bench.sh ab DIR_A DIR_B [MODE]   two builds of the proxy in turn, and the
 #                           floor; MODE: connections (default) trips down up paced
 # SALLYPORT_BENCH_ROUNDS (5; ab 9) and SALLYPORT_BENCH_SECONDS (2; ab 1) of each
@@ -52,6 +54,22 @@ store() {
         "$(dpkg-query -Wf '${Version}' libsqlite3-0)" >>"$work/store"
     cat "$work/store"
     replace store "$work/store"
+}
+
+# SALLYPORT_BENCH_ROUNDS (5) of SALLYPORT_BENCH_SECONDS (1) a figure; no root.
+logins() {
+    packages_install bench.sh "${packages_build[@]}" || exit 1
+    build services/authd/sallyport-authd tests/bench/bench_logins
+    "$build/tests/bench/bench_logins" "$build/services/authd/sallyport-authd" \
+        "${SALLYPORT_BENCH_ROUNDS:-5}" "${SALLYPORT_BENCH_SECONDS:-1}" \
+        >"$work/logins" || exit 1
+    printf '\n%s, revision %s, %s cores,%s, Linux %s, load %s at the end; libnng1 %s.\n' \
+        "$(date -u +%F)" "$(git -C "$top" rev-parse --short HEAD)" "$(nproc)" \
+        "$(sed -n 's/^model name.*://p' /proc/cpuinfo | head -n 1)" \
+        "$(uname -r)" "$(cut -d ' ' -f 1 /proc/loadavg)" \
+        "$(dpkg-query -Wf '${Version}' libnng1)" >>"$work/logins"
+    cat "$work/logins"
+    replace logins "$work/logins"
 }
 
 # prepare TARGET...   the tools, and these
@@ -103,6 +121,7 @@ case ${1:-} in
 '') compare 5 2 --write "$top/docs/benchmarks.md" ;;
 quick) compare 1 1 --settle 1 connections trips down up idle latency udp syscalls ;;
 store) store ;;
+logins) logins ;;
 ab) ab "${@:2}" ;;
 -h | --help) sed -n '4,${/^#/!q;s/^# \{0,1\}//p}' "$0" ;;
 -*)
