@@ -18,6 +18,7 @@
  * those that need none. */
 #define CONTEXTS_MAX 1024
 #define CONTEXTS_SPARE 64
+#define CONTEXTS_OF_METHOD ((CONTEXTS_MAX - CONTEXTS_SPARE) / AUTH_METHODS)
 #define ADMIN_CONTEXTS 8
 
 /* The threads for what takes its time. */
@@ -154,18 +155,19 @@ start_logins(struct authd *a, const struct settings *s, struct err *err)
 	a->pam = pam_backend_new(cfg, a->roster, a->metrics);
 	a->groups = system_groups_new(cfg, a->metrics);
 	o.methods[AUTH_USERPASS] = (struct logins_method){
-		users_backend_ops(&a->users), a->threads[POOL_HASH] };
+		users_backend_ops(&a->users), a->threads[POOL_HASH], 0 };
 	o.methods[AUTH_PAM_USERNAME] = (struct logins_method){
-		pam_backend_username(a->pam), a->threads[POOL_PAM] };
+		pam_backend_username(a->pam), a->threads[POOL_PAM], 0 };
 	o.methods[AUTH_PAM_ADDRESS] = (struct logins_method){
-		pam_backend_address(a->pam), a->threads[POOL_PAM] };
+		pam_backend_address(a->pam), a->threads[POOL_PAM], 0 };
 	o.groups = (struct logins_groups){ a->groups,
 		a->threads[POOL_GROUPS], system_groups_look_up };
 	o.flights_max = a->contexts;
-	a->contexts += CONTEXTS_SPARE;
-	if (a->contexts > CONTEXTS_MAX)
-		a->contexts = CONTEXTS_MAX;
-	o.waiters_max = a->contexts - CONTEXTS_SPARE;
+	if (a->contexts > CONTEXTS_OF_METHOD)
+		a->contexts = CONTEXTS_OF_METHOD;
+	for (size_t m = 0; m < AUTH_METHODS; m++)
+		o.methods[m].waiters_max = a->contexts;
+	a->contexts = AUTH_METHODS * a->contexts + CONTEXTS_SPARE;
 	a->logins = logins_new(&o, &rules);
 	return 0;
 }

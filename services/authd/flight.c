@@ -64,7 +64,7 @@ disembark(struct flight *f, struct list *waiters)
 	if (f->era == l->era)
 		map_remove(&l->flights, &f->node);
 	list_for_each (link, &f->waiters)
-		l->waiting--;
+		l->waiting[f->method]--;
 	list_move(waiters, &f->waiters);
 }
 
@@ -248,5 +248,5 @@ flight_board(struct flight *f, struct login_waiter *w)
 	list_push(&f->waiters, &w->link);
 	if (w->deadline_ms > f->deadline_ms)
 		f->deadline_ms = w->deadline_ms;
-	f->logins->waiting++;
+	f->logins->waiting[f->method]++;
 }

@@ -99,6 +99,12 @@ take_off(struct logins *l, const struct auth_question *q, const uint8_t *key,
 	return f;
 }
 
+static bool
+has_place(const struct logins *l, enum auth_method method)
+{
+	return l->waiting[method] < l->o.methods[method].waiters_max;
+}
+
 /* Puts the waiter on a flight; false: answer him `now`. */
 static bool
 board(struct logins *l, const struct auth_question *q, const uint8_t *key,
@@ -107,7 +113,7 @@ board(struct logins *l, const struct auth_question *q, const uint8_t *key,
 	struct flight *f = find_flight(l, key);
 
 	auth_answer_why(&now->answer, "too many logins wait");
-	if (l->waiting >= l->o.waiters_max)
+	if (!has_place(l, q->method))
 		return false;
 	w->from = f != NULL ? LOGIN_FROM_JOINED : LOGIN_FROM_CHECK;
 	if (f == NULL)
@@ -188,7 +194,7 @@ logins_test(struct logins *l, const struct auth_question *q,
 	pthread_mutex_lock(&l->m);
 	limit_patience(l, w);
 	w->from = LOGIN_FROM_CHECK;
-	if (l->waiting < l->o.waiters_max)
+	if (has_place(l, q->method))
 		f = flight_start(l, q, LOGINS_NO_ERA);
 	if (f != NULL)
 		flight_board(f, w);

@@ -56,6 +56,9 @@ struct login_waiter {
 struct logins_method {
 	struct backend backend;
 	struct workers *threads;	/* borrowed; NULL: always BUSY */
+	/* Logins that may wait for checks. Of each method's own: those that
+	 * wait for one that hangs take no place from the others. */
+	unsigned waiters_max;
 };
 
 /* Groups beyond those of the answer. */
@@ -74,7 +77,6 @@ struct logins_options {
 	/* Appends the answer as it will be sent. */
 	void (*encode)(const struct auth_answer *a, struct bytes *out);
 	unsigned flights_max;		/* checks under way or waiting */
-	unsigned waiters_max;		/* that wait for checks */
 	size_t cache_entries, guessing_entries;
 };
 

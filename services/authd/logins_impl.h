@@ -31,7 +31,7 @@ struct logins {
 	struct guessing *guessing;
 	struct map flights;
 	struct pool *pool;	/* of flights */
-	unsigned waiting;	/* on all flights */
+	unsigned waiting[AUTH_METHODS];	/* on all flights */
 	_Atomic uint64_t era;	/* read without m as well */
 };
 

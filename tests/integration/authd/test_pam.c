@@ -26,6 +26,7 @@
 #define ASKERS 8
 #define KILLS 40
 #define CROWD 100
+#define MANY 16		/* more than may wait, where the queue has one place */
 
 #define OK SALLYPORT__PB__AUTH_REPLY__RESULT__OK
 #define FAILED SALLYPORT__PB__AUTH_REPLY__RESULT__FAILED
@@ -495,6 +496,37 @@ who_hangs_delays_nobody(void **state)
 	assert_int_equal(slow.result, BUSY);
 }
 
+static bool
+is_any_refused(const struct asker *a, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (a[i].result == BUSY)
+			return true;
+	return false;
+}
+
+/* All ask for the same, which needs no place in the queue. */
+static void
+many_who_wait_for_one_delay_nobody(void **state)
+{
+	struct asker slow[MANY];
+
+	(void)state;
+	start("2", "1", "1000");
+	for (unsigned i = 0; i < MANY; i++)
+		start_asker(&slow[i], "slow");
+	/* Some are too many. */
+	WAIT_FOR(is_any_refused(slow, MANY));
+	for (unsigned i = 0; i < CROWD; i++)
+		assert_int_equal(login_within("userpass", "filed", "right",
+		    PATIENCE_MS), OK);
+	assert_int_equal(daemon_end(&d, SIGTERM), 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		pthread_join(slow[i].thread, NULL);
+		assert_int_equal(slow[i].result, BUSY);
+	}
+}
+
 static void
 who_hangs_is_replaced_in_time(void **state)
 {
@@ -573,6 +605,7 @@ main(int argc, char **argv)
 		TEST(killed_workers_let_nobody_in),
 		TEST(no_worker_outlives_the_daemon),
 		TEST(who_hangs_delays_nobody),
+		TEST(many_who_wait_for_one_delay_nobody),
 		TEST(who_hangs_is_replaced_in_time),
 		TEST(a_full_queue_says_so_at_once),
 		TEST(workers_are_recycled),

@@ -185,13 +185,12 @@ set_up(void **state)
 {
 	const struct workers_options one = { "test", 1, QUEUE };
 	const struct logins_method fake_method = {
-		{ "fake", NULL, uses_source, check }, NULL };
+		{ "fake", NULL, uses_source, check }, NULL, WAITERS };
 	struct logins_options o = {
 		.methods = { fake_method, fake_method, fake_method },
 		.groups.look_up = look_up,
 		.encode = encode, .flights_max = 1 + QUEUE + 1 + QUEUE,
-		.waiters_max = WAITERS, .cache_entries = 16,
-		.guessing_entries = 1024,
+		.cache_entries = 16, .guessing_entries = 1024,
 	};
 	struct err err;
 
@@ -448,7 +447,9 @@ full_queue_is_busy_at_once(void **state)
 static void
 joining_is_bounded_too(void **state)
 {
-	struct asker held, same[WAITERS - 1], late;
+	const struct auth_question by_pam = { .method = AUTH_PAM_USERNAME,
+		.user = STR("holder"), .password = STR("x") };
+	struct asker held, same[WAITERS - 1], late, other;
 
 	(void)state;
 	hold(&held);
@@ -456,11 +457,14 @@ joining_is_bounded_too(void **state)
 		ask(&same[i], "holder", "x");
 	ask(&late, "holder", "x");
 	gets(&late, AUTH_BUSY, LOGIN_FROM_NOWHERE);
+	/* Those of another method have places of their own. */
+	ask_full(&other, &by_pam, UINT64_MAX);
 	release();
 	gets(&held, AUTH_OK, LOGIN_FROM_CHECK);
 	for (unsigned i = 0; i < WAITERS - 1; i++)
 		gets(&same[i], AUTH_OK, LOGIN_FROM_JOINED);
-	assert_int_equal(fake.checks, 1);
+	gets(&other, AUTH_OK, LOGIN_FROM_CHECK);
+	assert_int_equal(fake.checks, 2);
 }
 
 /* ---- deadlines ---- */
