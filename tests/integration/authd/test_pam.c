@@ -34,7 +34,7 @@
 #define RESULTS (BUSY + 2)
 #define NO_ANSWER (BUSY + 1)
 
-static const char *module;
+static char *module;		/* pam_test.so */
 static char hash[PASSHASH_MAX];	/* of "right", at a low cost */
 static struct daemon d;
 
@@ -611,14 +611,17 @@ main(int argc, char **argv)
 		TEST(workers_are_recycled),
 	};
 	struct err err;
+	int failed;
 
-	if (argc != 3)
+	/* The worker stands in another directory. */
+	if (argc != 3 || (module = realpath(argv[2], NULL)) == NULL)
 		return 1;
 	daemon_binary = argv[1];
-	module = argv[2];
 	if (passhash_make(hash, STR("right"), 1, &err) != 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;
 	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	free(module);
+	return failed;
 }
