@@ -19,6 +19,9 @@ struct backend_turn {
 struct backend {
 	const char *name;
 	void *arg;
+	/* A no is told no sooner than so many milliseconds after the question:
+	 * where the work itself would tell who exists. */
+	uint32_t refusal_ms;
 	/* Does the answer about this user depend on the source? At once. */
 	bool (*uses_source)(void *arg, struct str user);
 	/* The question is possible; auth_answer_fini() the answer. */

@@ -23,6 +23,19 @@ copy(struct flight_text *c, struct str s)
 
 /* ---- landing ---- */
 
+/* How long the client shall wait for a no: counted from the question, so that
+ * what the back end needed for it does not show. */
+static uint32_t
+left_of(const struct flight *f, uint32_t delay_ms)
+{
+	const struct backend *b = &f->logins->o.methods[f->method].backend;
+	uint64_t spent_ms = clock_mono_ms() - f->begun_ms;
+
+	if (delay_ms < b->refusal_ms)
+		delay_ms = b->refusal_ms;
+	return delay_ms > spent_ms ? delay_ms - (uint32_t)spent_ms : 0;
+}
+
 /* With the lock held: what failed is counted, what was right remembered. */
 static void
 judge(struct flight *f)
@@ -36,6 +49,8 @@ judge(struct flight *f)
 		f->answer.delay_ms = guessing_end(f->logins->guessing,
 		    &f->attempt, outcomes[f->answer.result], clock_mono_ms());
 	f->reserved = false;
+	if (f->answer.result == AUTH_FAILED)
+		f->answer.delay_ms = left_of(f, f->answer.delay_ms);
 }
 
 /* With the lock held. */
@@ -225,6 +240,7 @@ flight_start(struct logins *l, const struct auth_question *q, uint64_t era)
 	if (f == NULL)
 		return NULL;
 	f->job.run = on_check;
+	f->begun_ms = clock_mono_ms();
 	f->logins = l;
 	f->era = era;
 	f->method = q->method;

@@ -10,6 +10,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+/* Modules spend no hash on whom they do not know; the slowest hash that is in
+ * use takes less than this. */
+#define REFUSAL_MS 500
+
 struct pam_backend {
 	const struct authd_config *cfg;
 	struct roster *roster;
@@ -164,7 +168,7 @@ struct backend
 pam_backend_username(struct pam_backend *b)
 {
 	return (struct backend){ .name = "pam.username", .arg = b,
-		.uses_source = uses_source, .check = check };
+		.refusal_ms = REFUSAL_MS, .uses_source = uses_source, .check = check };
 }
 
 struct backend

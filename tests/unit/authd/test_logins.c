@@ -20,6 +20,7 @@
 #define DEADLINE_MS 10000
 #define QUEUE 3
 #define WAITERS 6
+#define REFUSAL_MS 500
 
 /* ---- a back end that can be held and counts ---- */
 
@@ -185,7 +186,8 @@ set_up(void **state)
 {
 	const struct workers_options one = { "test", 1, QUEUE };
 	const struct logins_method fake_method = {
-		{ "fake", NULL, uses_source, check }, NULL, WAITERS };
+		{ .name = "fake", .uses_source = uses_source, .check = check },
+		NULL, WAITERS };
 	struct logins_options o = {
 		.methods = { fake_method, fake_method, fake_method },
 		.groups.look_up = look_up,
@@ -208,6 +210,7 @@ set_up(void **state)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(o.methods); i++)
 		o.methods[i].threads = threads;
+	o.methods[AUTH_PAM_USERNAME].backend.refusal_ms = REFUSAL_MS;
 	o.groups.threads = group_threads;
 	logins = logins_new(&o, &rules);
 	return 0;
@@ -621,6 +624,36 @@ failures_slow_the_pair_down(void **state)
 	gets(&a, AUTH_OK, LOGIN_FROM_CACHE);
 }
 
+/* Whatever the back end did until it said no, the client is told when it is
+ * time. */
+static void
+refusals_take_one_time(void **state)
+{
+	static const struct {
+		unsigned spent_ms;
+		const char *body;
+	} table[] = {
+		{ 0, "failed 500" }, { 1, "failed 499" },
+		{ 499, "failed 1" }, { 500, "failed" }, { 900, "failed" },
+	};
+	const struct auth_question q = { .method = AUTH_PAM_USERNAME,
+		.user = STR("alice"), .password = STR("wrong") };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct asker a;
+
+		clock_test_set(1000000000, WALL);
+		fake.hold = true;
+		ask_full(&a, &q, UINT64_MAX);
+		sem_wait(&fake.begun);
+		clock_test_set(1000000000 + table[i].spent_ms * 1000, WALL);
+		release();
+		gets(&a, AUTH_FAILED, LOGIN_FROM_CHECK);
+		assert_string_equal(a.body, table[i].body);
+	}
+}
+
 static void
 what_is_remembered_is_never_slowed(void **state)
 {
@@ -830,6 +863,7 @@ main(void)
 		TEST(nobodys_groups_are_not_looked_up),
 		TEST(without_groups_nobody_gets_in),
 		TEST(failures_slow_the_pair_down),
+		TEST(refusals_take_one_time),
 		TEST(what_is_remembered_is_never_slowed),
 		TEST(who_came_by_the_cache_is_known),
 		TEST(busy_is_no_failure),
