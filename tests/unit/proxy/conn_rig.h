@@ -268,6 +268,21 @@ wait_state(struct rig *r, enum conn_state state)
 	}
 }
 
+/* So many questions reached acld. It takes turns of the loop: what acld does not
+ * answer at once it hands back, and is asked by itself then (bundles). */
+static inline void
+wait_decisions(struct rig *r, unsigned n)
+{
+	uint64_t end = clock_mono_ms() + PATIENCE_MS;
+
+	while (peers_decisions(r->peers) < n) {
+		if (clock_mono_ms() > end)
+			fail_msg("%u decisions did not come", n);
+		turn(r);
+		poll(NULL, 0, 1);
+	}
+}
+
 /* All is given back. */
 static inline void
 wait_gone(struct rig *r)

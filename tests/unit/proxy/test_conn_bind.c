@@ -163,7 +163,7 @@ test_answers_that_come_too_late(void **state)
 		for (unsigned k = 0; k < ARRAY_LEN(peer); k++)
 			peer[k] = connect_peer(&at);
 		settle(r);
-		peers_wait_decisions(r->peers, asked + ARRAY_LEN(peer));
+		wait_decisions(r, asked + ARRAY_LEN(peer));
 		depart(r, fd, i);
 		expect_end(r, i == BY_ORDER ? "shutdown" : "client_gone");
 		for (unsigned k = 0; k < ARRAY_LEN(peer); k++) {
@@ -196,7 +196,7 @@ test_first_answer_decides(void **state)
 		assert_true(sock_local(peer[i], &is[i]));
 	}
 	settle(r);
-	peers_wait_decisions(r->peers, asked + 2);
+	wait_decisions(r, asked + 2);
 	hold(r, false, false);
 	peers_release(r->peers);
 	wait_state(r, CONN_RELAY);
