@@ -108,15 +108,19 @@ build(struct exchange *x)
 	return rv;
 }
 
-/* Begins to send. false: there is no operation, it ends with `result`. Under
- * m or before anybody else knows of it. */
+/*
+ * Begins to send. false: there is no operation, it ends with `result`. Under
+ * m or before anybody else knows of it.
+ *
+ * The time is that for a connection even where there is one: it may be going
+ * at this moment, and nng would have the message wait for the next one.
+ */
 static bool
-send_request(struct exchange *x, bool lost_peer)
+send_request(struct exchange *x)
 {
-	uint32_t left = left_ms(x), wait = left;
+	uint32_t left = left_ms(x);
+	uint32_t wait = left < x->unconnected_ms ? left : x->unconnected_ms;
 
-	if (lost_peer || bus_peers(x->bus) == 0)
-		wait = left < x->unconnected_ms ? left : x->unconnected_ms;
 	x->request.deadline_ms = left;
 	x->result = RPC_UNREACHABLE;
 	if (build(x) != 0)
@@ -152,7 +156,7 @@ exchange_send(struct exchange *x)
 		x->result = RPC_REFUSED;
 		x->reply.error = STR("the request is too large");
 	} else {
-		sent = send_request(x, false);
+		sent = send_request(x);
 	}
 	if (!sent)
 		x->finished(x->arg);
@@ -218,6 +222,10 @@ after_send(struct exchange *x, int rv)
 		x->msg = nng_aio_get_msg(x->aio);
 		nng_aio_set_msg(x->aio, NULL);
 	}
+	/* A peer that is there, but slow to take it, has until the deadline. */
+	if (rv == NNG_ETIMEDOUT && !x->cancelled && bus_peers(x->bus) > 0 &&
+	    left_ms(x) > 0)
+		return send_request(x);
 	x->result = rv == NNG_ETIMEDOUT && bus_peers(x->bus) > 0
 	    ? RPC_TIMEOUT : RPC_UNREACHABLE;
 	return false;
@@ -234,7 +242,7 @@ after_receive(struct exchange *x, int rv)
 	}
 	if (rv == NNG_ECONNRESET && x->idempotent && !x->cancelled &&
 	    left_ms(x) > 0)
-		return send_request(x, true);
+		return send_request(x);
 	x->result = rv == NNG_ETIMEDOUT ? RPC_TIMEOUT : RPC_UNREACHABLE;
 	return false;
 }
