@@ -2,12 +2,14 @@
 /*
  * Requests and answers when somebody misbehaves, is late, or is not there.
  */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -402,6 +404,62 @@ test_unconnected(void **state)
 	rpc_client_free(&c);
 }
 
+#define STUCK 32
+
+struct stuck {
+	struct rpc_client *client;
+	pthread_t thread;
+	enum rpc_result result;
+};
+
+static void *
+ask_much(void *arg)
+{
+	static char body[PEER_MAX_MESSAGE / 2];
+	struct stuck *a = arg;
+
+	a->result = rpc_ask(a->client, (enum rpc_kind)ECHO,
+	    (struct str){ body, sizeof(body) }, LONG, &(struct bytes){ 0 },
+	    NULL);
+	return NULL;
+}
+
+/* The one who is connected takes nothing, and goes: what waited for him to take
+ * it waits for the next one no longer than any call does. */
+static void
+test_leaves_with_calls_that_wait(void **state)
+{
+	struct rpc_client *c = client_new(place.address, 50);
+	int listener = sp_listen(place.path), fd, taken = 0;
+	struct stuck askers[STUCK];
+	uint64_t before;
+
+	(void)state;
+	fd = sp_accept(listener, SP_REP);
+	WAIT_FOR(rpc_client_connected(c));
+	for (size_t i = 0; i < STUCK; i++) {
+		askers[i].client = c;
+		assert_int_equal(pthread_create(&askers[i].thread, NULL,
+		    ask_much, &askers[i]), 0);
+	}
+	/* As much as the kernel holds, and it is no longer asked for more. */
+	for (int was = -1; taken == 0 || taken != was;) {
+		was = taken;
+		poll(NULL, 0, 20);
+		assert_int_equal(ioctl(fd, FIONREAD, &taken), 0);
+	}
+	assert_true((size_t)taken < STUCK * PEER_MAX_MESSAGE / 2);
+	before = clock_mono_ms();
+	close(listener);
+	close(fd);
+	for (size_t i = 0; i < STUCK; i++) {
+		pthread_join(askers[i].thread, NULL);
+		assert_int_equal(askers[i].result, RPC_UNREACHABLE);
+	}
+	assert_true(clock_mono_ms() - before < LONG / 2);
+	rpc_client_free(&c);
+}
+
 /* A call that was made before the server is there. */
 static void
 test_any_start_order(void **state)
@@ -478,6 +536,7 @@ main(void)
 		CASE(test_too_large_an_answer_costs_the_pipe),
 		CASE(test_no_answer_in_time),
 		CASE(test_unconnected),
+		CASE(test_leaves_with_calls_that_wait),
 		CASE(test_any_start_order),
 		CASE(test_server_restarts),
 		CASE(test_two_servers_on_one_address),
