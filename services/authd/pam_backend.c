@@ -74,12 +74,16 @@ converse(struct pam_backend *b, const struct backend_turn *turn,
 	char rhost[ADDR_TEXT_SIZE];
 	struct pam_question p;
 	struct pam_reply reply;
+	enum pam_process_result how;
 
 	addr_format(rhost, &q->source);
 	p = question_of(b, q, rhost);
-	if (pam_process_ask(b->processes[turn->thread], &p, turn->deadline_ms,
-	    &reply) != PAM_PROCESS_ANSWERED)
+	how = pam_process_ask(b->processes[turn->thread], &p,
+	    turn->deadline_ms, &reply);
+	if (how != PAM_PROCESS_ANSWERED)
 		reply.verdict = PAM_VERDICT_ERROR;
+	/* Some modules have no other word for a wrong password. */
+	out->counts = how != PAM_PROCESS_FAILED;
 	auth_answer_why(out, "PAM: %.*s", (int)reply.detail.len,
 	    reply.detail.ptr);
 	return reply.verdict;
