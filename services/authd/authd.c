@@ -22,12 +22,14 @@
 #define ADMIN_CONTEXTS 8
 
 /* The threads for what takes its time. */
-enum pool { POOL_HASH, POOL_PAM, POOL_GROUPS, POOLS };
+enum pool { POOL_HASH, POOL_PAM, POOL_ADDRESS, POOL_GROUPS, POOLS };
 
 struct authd {
 	struct roster *roster;
 	struct users_backend users;
-	struct pam_backend *pam;
+	/* Apart, so that addresses, of which anybody has some, cannot use up
+	 * the processes that logins need. */
+	struct pam_backend *pam_names, *pam_addresses;
 	struct system_groups *groups;
 	struct workers *threads[POOLS];
 	struct logins *logins;
@@ -66,6 +68,20 @@ set_scraped(struct authd *a)
 }
 
 static void
+set_workers(struct authd *a, struct metrics_cells *cells)
+{
+	unsigned busy = pam_backend_busy(a->pam_names) +
+	    pam_backend_busy(a->pam_addresses);
+	unsigned all = pam_backend_size(a->pam_names) +
+	    pam_backend_size(a->pam_addresses);
+
+	metrics_gauge_set(cells, METRIC_authd_workers, AUTHD_WORKER_BUSY,
+	    busy);
+	metrics_gauge_set(cells, METRIC_authd_workers, AUTHD_WORKER_IDLE,
+	    all - busy);
+}
+
+static void
 set_gauges(struct authd *a, struct metrics_cells *cells)
 {
 	struct logins_counts n = logins_counts(a->logins);
@@ -80,7 +96,7 @@ set_gauges(struct authd *a, struct metrics_cells *cells)
 	metrics_gauge_set(cells, METRIC_authd_failure_memory_entries, 0,
 	    (int64_t)(n.guessing.users + n.guessing.sources +
 		n.guessing.pairs + n.guessing.known));
-	pam_backend_set_gauges(a->pam, cells);
+	set_workers(a, cells);
 	metrics_gauge_set(cells, METRIC_authd_users, 0, s.users);
 	metrics_gauge_set(cells, METRIC_authd_users_loaded_timestamp_seconds,
 	    0, (int64_t)(s.loaded_us / 1000000));
@@ -126,6 +142,7 @@ start_threads(struct authd *a, const struct authd_config *cfg,
 		[POOL_HASH] = { "hash", cfg->hash_workers > 0 ?
 		    cfg->hash_workers : workers_default(), cfg->queue },
 		[POOL_PAM] = { "pam", cfg->workers, cfg->queue },
+		[POOL_ADDRESS] = { "pam_address", cfg->workers, cfg->queue },
 		[POOL_GROUPS] = { "groups", SYSTEM_GROUPS_THREADS,
 		    cfg->queue },
 	};
@@ -152,16 +169,19 @@ start_logins(struct authd *a, const struct settings *s, struct err *err)
 		return -1;
 	a->roster = roster_new();
 	a->users = (struct users_backend){ a->roster, passhash_verify };
-	a->pam = pam_backend_new(cfg, a->roster, a->metrics);
+	a->pam_names = pam_backend_new(cfg, a->roster, a->metrics);
+	a->pam_addresses = pam_backend_new(cfg, a->roster, a->metrics);
 	a->groups = system_groups_new(cfg, a->metrics);
 	o.methods[AUTH_USERPASS] = (struct logins_method){
 		users_backend_ops(&a->users), a->threads[POOL_HASH], 0 };
 	o.methods[AUTH_PAM_USERNAME] = (struct logins_method){
-		pam_backend_username(a->pam), a->threads[POOL_PAM], 0 };
+		pam_backend_username(a->pam_names), a->threads[POOL_PAM], 0 };
 	o.methods[AUTH_PAM_ADDRESS] = (struct logins_method){
-		pam_backend_address(a->pam), a->threads[POOL_PAM], 0 };
+		pam_backend_address(a->pam_addresses),
+		a->threads[POOL_ADDRESS], 0 };
 	o.groups = (struct logins_groups){ a->groups,
-		a->threads[POOL_GROUPS], system_groups_look_up };
+		a->threads[POOL_GROUPS], system_groups_recall,
+		system_groups_look_up };
 	o.flights_max = a->contexts;
 	if (a->contexts > CONTEXTS_OF_METHOD)
 		a->contexts = CONTEXTS_OF_METHOD;
@@ -246,8 +266,10 @@ start_servers(struct authd *a, struct service_context *c, struct err *err)
 static void
 stop_threads(struct authd *a)
 {
-	if (a->pam != NULL)
-		pam_backend_interrupt(a->pam);
+	if (a->pam_names != NULL)
+		pam_backend_interrupt(a->pam_names);
+	if (a->pam_addresses != NULL)
+		pam_backend_interrupt(a->pam_addresses);
 	if (a->groups != NULL)
 		system_groups_interrupt(a->groups);
 	for (enum pool p = 0; p < POOLS; p++)
@@ -270,7 +292,8 @@ end(struct authd *a)
 	for (enum pool p = 0; p < POOLS; p++)
 		workers_free(&a->threads[p]);
 	logins_free(&a->logins);
-	pam_backend_free(&a->pam);
+	pam_backend_free(&a->pam_names);
+	pam_backend_free(&a->pam_addresses);
 	system_groups_free(&a->groups);
 	roster_free(&a->roster);
 	free(a);

@@ -23,8 +23,8 @@ copy(struct flight_text *c, struct str s)
 
 /* ---- landing ---- */
 
-/* How long the client shall wait for a no: counted from the question, so that
- * what the back end needed for it does not show. */
+/* How long the client shall wait for a no: counted from when it was looked at,
+ * so that what the back end needed for it does not show. */
 static uint32_t
 left_of(const struct flight *f, uint32_t delay_ms)
 {
@@ -36,21 +36,32 @@ left_of(const struct flight *f, uint32_t delay_ms)
 	return delay_ms > spent_ms ? delay_ms - (uint32_t)spent_ms : 0;
 }
 
-/* With the lock held: what failed is counted, what was right remembered. */
+static enum guessing_how
+outcome(const struct flight *f)
+{
+	if (f->answer.result == AUTH_OK)
+		return GUESSING_OK;
+	return f->answer.result == AUTH_FAILED || f->counts ? GUESSING_FAILED :
+	    GUESSING_VOID;
+}
+
+/* With the lock held: what failed is counted, what was right remembered. A
+ * right password whose owner cannot be let in after all (his groups cannot be
+ * found out) waits as long as a first wrong one. */
 static void
 judge(struct flight *f)
 {
-	static const enum guessing_how outcomes[] = {
-		[AUTH_OK] = GUESSING_OK, [AUTH_FAILED] = GUESSING_FAILED,
-		[AUTH_BUSY] = GUESSING_VOID, [AUTH_THROTTLED] = GUESSING_VOID,
-	};
+	enum guessing_how how = outcome(f);
+	uint32_t delay_ms = 0;
 
 	if (f->reserved)
-		f->answer.delay_ms = guessing_end(f->logins->guessing,
-		    &f->attempt, outcomes[f->answer.result], clock_mono_ms());
+		delay_ms = guessing_end(f->logins->guessing, &f->attempt, how,
+		    clock_mono_ms());
+	if (f->reserved && how == GUESSING_VOID)
+		delay_ms = (uint32_t)f->logins->rules.guessing.delay_base_ms;
 	f->reserved = false;
-	if (f->answer.result == AUTH_FAILED)
-		f->answer.delay_ms = left_of(f, f->answer.delay_ms);
+	if (f->begun_ms != 0 && how != GUESSING_OK)
+		f->answer.delay_ms = left_of(f, delay_ms);
 }
 
 /* With the lock held. */
@@ -177,6 +188,20 @@ on_groups(struct workers_job *j, bool abandoned)
 	groups_fini(&found);
 }
 
+/* Those that are remembered do not wait behind look-ups that hang. */
+static bool
+recall_groups(struct flight *f)
+{
+	const struct logins_groups *g = &f->logins->o.groups;
+	struct string_list found = { 0 };
+	bool known = g->recall(g->arg, who(f), &found);
+
+	if (known)
+		auth_add_groups(&f->answer, &found);
+	groups_fini(&found);
+	return known;
+}
+
 static void
 find_groups(struct flight *f)
 {
@@ -189,7 +214,8 @@ find_groups(struct flight *f)
 	pthread_mutex_unlock(&l->m);
 	if (!file)
 		groups_fini(&f->answer.groups);
-	if (!wanted || f->answer.result != AUTH_OK || who(f).len == 0) {
+	if (!wanted || f->answer.result != AUTH_OK || who(f).len == 0 ||
+	    recall_groups(f)) {
 		land(f);
 		return;
 	}
@@ -210,7 +236,9 @@ check(struct flight *f, const struct backend_turn *turn)
 		.source = f->source,
 	};
 
+	f->begun_ms = clock_mono_ms();
 	b->check(b->arg, turn, &q, &f->answer);
+	f->counts = f->answer.counts;
 	secret_wipe(&f->password, sizeof(f->password));
 }
 
@@ -240,7 +268,6 @@ flight_start(struct logins *l, const struct auth_question *q, uint64_t era)
 	if (f == NULL)
 		return NULL;
 	f->job.run = on_check;
-	f->begun_ms = clock_mono_ms();
 	f->logins = l;
 	f->era = era;
 	f->method = q->method;

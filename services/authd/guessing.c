@@ -258,6 +258,20 @@ remember_known(struct guessing *g, struct str pair, uint64_t now_ms)
 	guessing_table_let_go(&g->tables[GUESSING_KNOWN], e);
 }
 
+bool
+guessing_admit(struct guessing *g, struct str user, const struct addr *source,
+    uint64_t now_ms, uint32_t *delay_ms, enum guessing_scope *scope)
+{
+	char bytes[GUESSING_PAIR_MAX];
+	struct str pair = guessing_pair(bytes, user, source);
+	bool known = !is_on(g, GUESSING_KNOWN, pair) ||
+	    find(g, GUESSING_KNOWN, pair, now_ms) != NULL;
+	uint64_t wait = known ? 0 : guessing_wait(g, pair, now_ms, scope);
+
+	*delay_ms = shown(g, wait);
+	return wait == 0;
+}
+
 void
 guessing_good(struct guessing *g, struct str user, const struct addr *source,
     uint64_t now_ms)

@@ -101,7 +101,16 @@ enum guessing_verdict guessing_begin(struct guessing *g, struct str user,
 uint32_t guessing_end(struct guessing *g, struct guessing_attempt *a,
     enum guessing_how how, uint64_t now_ms);
 
-/* The pair was let in by an answer that was remembered: it is good still. */
+/*
+ * May the pair be told an answer that is remembered, or that of another's check
+ * under way? One that is known always; another one as if it asked by itself, or
+ * who guesses would be told of the right password however often he has failed.
+ * false: `*delay_ms` and `*scope` are as guessing_begin() has them.
+ */
+bool guessing_admit(struct guessing *g, struct str user,
+    const struct addr *source, uint64_t now_ms, uint32_t *delay_ms,
+    enum guessing_scope *scope) MUST_CHECK;
+/* The pair was told yes in that way: from now on it is known. */
 void guessing_good(struct guessing *g, struct str user,
     const struct addr *source, uint64_t now_ms);
 

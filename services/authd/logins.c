@@ -31,7 +31,26 @@ make_key(struct logins *l, const struct auth_question *q,
 	digest_keyed_parts(l->keyed, key, parts, ARRAY_LEN(parts));
 }
 
-/* With the lock held. */
+static void
+throttle(struct instant *now)
+{
+	now->answer.result = AUTH_THROTTLED;
+	auth_answer_why(&now->answer, "too many failed logins");
+}
+
+/* With the lock held: may he be told what others asked for? */
+static bool
+is_admitted(struct logins *l, const struct auth_question *q,
+    struct instant *now)
+{
+	if (guessing_admit(l->guessing, q->user, &q->source, clock_mono_ms(),
+	    &now->answer.delay_ms, &now->scope))
+		return true;
+	throttle(now);
+	return false;
+}
+
+/* With the lock held: is it answered by what is remembered? */
 static bool
 is_cached(struct logins *l, const struct auth_question *q,
     const uint8_t *key, struct instant *out)
@@ -41,6 +60,8 @@ is_cached(struct logins *l, const struct auth_question *q,
 
 	if (s.ptr == NULL)
 		return false;
+	if (!is_admitted(l, q, out))
+		return true;
 	bytes_add(&out->body, s.ptr, s.len);
 	out->answer.result = AUTH_OK;
 	guessing_good(l->guessing, q->user, &q->source, now.mono_ms);
@@ -80,9 +101,8 @@ take_off(struct logins *l, const struct auth_question *q, const uint8_t *key,
 
 	if (guessing_begin(l->guessing, q->user, &q->source, clock_mono_ms(),
 	    &attempt, &now->answer.delay_ms) != GUESSING_GO) {
-		now->answer.result = AUTH_THROTTLED;
 		now->scope = attempt.scope;
-		auth_answer_why(&now->answer, "too many failed logins");
+		throttle(now);
 		return NULL;
 	}
 	f = flight_start(l, q, l->era);
@@ -118,6 +138,8 @@ board(struct logins *l, const struct auth_question *q, const uint8_t *key,
 	w->from = f != NULL ? LOGIN_FROM_JOINED : LOGIN_FROM_CHECK;
 	if (f == NULL)
 		f = take_off(l, q, key, now);
+	else if (!is_admitted(l, q, now))
+		f = NULL;
 	if (f != NULL)
 		flight_board(f, w);
 	return f != NULL;

@@ -65,8 +65,10 @@ struct logins_method {
 struct logins_groups {
 	void *arg;
 	struct workers *threads;	/* borrowed; NULL: there are none */
-	/* Fills *out, which is zeroed and the caller's to groups_fini(); false:
-	 * they could not be found out. */
+	/* The remembered ones, at once. Fills *out, which is zeroed and the
+	 * caller's to groups_fini(); false: none are. */
+	bool (*recall)(void *arg, struct str user, struct string_list *out);
+	/* The same, looked up; false: they could not be found out. */
 	bool (*look_up)(void *arg, const struct backend_turn *turn,
 	    struct str user, struct string_list *out);
 };

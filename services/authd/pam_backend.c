@@ -203,15 +203,16 @@ pam_backend_new(const struct authd_config *cfg, struct roster *roster,
 	return b;
 }
 
-void
-pam_backend_set_gauges(struct pam_backend *b, struct metrics_cells *cells)
+unsigned
+pam_backend_size(const struct pam_backend *b)
 {
-	unsigned busy = b->busy;
+	return b->cfg->workers;
+}
 
-	metrics_gauge_set(cells, METRIC_authd_workers, AUTHD_WORKER_BUSY,
-	    busy);
-	metrics_gauge_set(cells, METRIC_authd_workers, AUTHD_WORKER_IDLE,
-	    b->cfg->workers - busy);
+unsigned
+pam_backend_busy(const struct pam_backend *b)
+{
+	return b->busy;
 }
 
 void

@@ -23,9 +23,9 @@ struct pam_backend *pam_backend_new(const struct authd_config *cfg,
     struct roster *roster, struct metrics *metrics) MUST_CHECK;
 struct backend pam_backend_username(struct pam_backend *b);
 struct backend pam_backend_address(struct pam_backend *b);
-/* For metrics. */
-void pam_backend_set_gauges(struct pam_backend *b,
-    struct metrics_cells *cells);
+/* Conversations at once: how many there can be, and how many there are. */
+unsigned pam_backend_size(const struct pam_backend *b);
+unsigned pam_backend_busy(const struct pam_backend *b);
 /* Ends the conversations, so that the pool can stop; new ones end at once. */
 void pam_backend_interrupt(struct pam_backend *b);
 /* The pool must have stopped. */

@@ -28,18 +28,6 @@ on_restart(void *arg, enum pam_process_cause cause)
 	    METRIC_authd_worker_restarts_total, cause, 1);
 }
 
-static bool
-is_remembered(struct system_groups *g, struct str user,
-    struct string_list *out)
-{
-	bool found;
-
-	pthread_mutex_lock(&g->m);
-	found = groups_get(g->cache, user, clock_mono_ms(), out);
-	pthread_mutex_unlock(&g->m);
-	return found;
-}
-
 static void
 remember(struct system_groups *g, struct str user,
     const struct string_list *found)
@@ -83,16 +71,27 @@ ask(struct system_groups *g, const struct backend_turn *turn, struct str user,
 	return false;
 }
 
-static enum authd_lookup
-look_up(struct system_groups *g, const struct backend_turn *turn,
-    struct str user, struct string_list *out)
+static void
+count(struct system_groups *g, enum authd_lookup how, uint64_t start_us)
 {
-	if (is_remembered(g, user, out))
-		return AUTHD_LOOKUP_CACHED;
-	if (!ask(g, turn, user, out))
-		return AUTHD_LOOKUP_ERROR;
-	remember(g, user, out);
-	return AUTHD_LOOKUP_OK;
+	metrics_observe(authd_cells(g->metrics),
+	    METRIC_authd_group_lookup_duration_seconds, how,
+	    (double)(clock_mono_us() - start_us) / 1e6);
+}
+
+bool
+system_groups_recall(void *arg, struct str user, struct string_list *out)
+{
+	struct system_groups *g = arg;
+	uint64_t start_us = clock_mono_us();
+	bool found;
+
+	pthread_mutex_lock(&g->m);
+	found = groups_get(g->cache, user, start_us / 1000, out);
+	pthread_mutex_unlock(&g->m);
+	if (found)
+		count(g, AUTHD_LOOKUP_CACHED, start_us);
+	return found;
 }
 
 bool
@@ -101,12 +100,12 @@ system_groups_look_up(void *arg, const struct backend_turn *turn,
 {
 	struct system_groups *g = arg;
 	uint64_t start_us = clock_mono_us();
-	enum authd_lookup how = look_up(g, turn, user, out);
+	bool found = ask(g, turn, user, out);
 
-	metrics_observe(authd_cells(g->metrics),
-	    METRIC_authd_group_lookup_duration_seconds, how,
-	    (double)(clock_mono_us() - start_us) / 1e6);
-	return how != AUTHD_LOOKUP_ERROR;
+	if (found)
+		remember(g, user, out);
+	count(g, found ? AUTHD_LOOKUP_OK : AUTHD_LOOKUP_ERROR, start_us);
+	return found;
 }
 
 /* ---- life ---- */

@@ -20,6 +20,8 @@ struct system_groups;
 struct system_groups *system_groups_new(const struct authd_config *cfg,
     struct metrics *metrics) MUST_CHECK;
 /* For struct logins_groups; the argument is the struct system_groups. */
+bool system_groups_recall(void *arg, struct str user,
+    struct string_list *out);
 bool system_groups_look_up(void *arg, const struct backend_turn *turn,
     struct str user, struct string_list *out);
 /* 0: nothing is remembered. Forgets what was. */

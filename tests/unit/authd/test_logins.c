@@ -26,7 +26,7 @@
 
 static struct {
 	_Atomic unsigned checks;
-	_Atomic bool hold;
+	_Atomic bool hold, counts;
 	sem_t begun, go;
 	uint64_t expires_us;
 	const char *password;	/* where it stood at the last check */
@@ -53,7 +53,10 @@ check(void *arg, const struct backend_turn *turn,
 		sem_wait(&fake.go);
 	}
 	*out = (struct auth_answer){ .result = AUTH_FAILED };
-	if (!str_eq(q->password, STR("wrong")))
+	if (str_eq(q->password, STR("broken")))
+		*out = (struct auth_answer){ .result = AUTH_BUSY,
+			.counts = fake.counts };
+	else if (!str_eq(q->password, STR("wrong")))
 		*out = (struct auth_answer){ .result = AUTH_OK,
 			.expires_us = fake.expires_us };
 }
@@ -157,9 +160,19 @@ release(void)
 
 static struct {
 	_Atomic unsigned lookups;
-	_Atomic bool fails;
+	_Atomic bool fails, recalls;
 	char user[16];
 } system_groups;
+
+static bool
+recall(void *arg, struct str user, struct string_list *out)
+{
+	(void)arg;
+	(void)user;
+	if (system_groups.recalls)
+		assert_true(groups_add(out, STR("staff")));
+	return system_groups.recalls;
+}
 
 static bool
 look_up(void *arg, const struct backend_turn *turn, struct str user,
@@ -190,7 +203,7 @@ set_up(void **state)
 		NULL, WAITERS };
 	struct logins_options o = {
 		.methods = { fake_method, fake_method, fake_method },
-		.groups.look_up = look_up,
+		.groups = { .recall = recall, .look_up = look_up },
 		.encode = encode, .flights_max = 1 + QUEUE + 1 + QUEUE,
 		.cache_entries = 16, .guessing_entries = 1024,
 	};
@@ -201,7 +214,8 @@ set_up(void **state)
 	fake.hold = false;
 	fake.expires_us = 0;
 	system_groups.lookups = 0;
-	system_groups.fails = false;
+	system_groups.fails = system_groups.recalls = false;
+	fake.counts = false;
 	sem_init(&fake.begun, 0, 0);
 	sem_init(&fake.go, 0, 0);
 	clock_test_set(1000000000, WALL);
@@ -624,6 +638,77 @@ failures_slow_the_pair_down(void **state)
 	gets(&a, AUTH_OK, LOGIN_FROM_CACHE);
 }
 
+/* Who has to wait is not told of the right password by what others asked. */
+static void
+guessing_learns_nothing_from_others(void **state)
+{
+	struct auth_question q = { .user = STR("alice"),
+		.password = STR("right") };
+	struct asker owner, thief;
+
+	(void)state;
+	limit_guesses(10);
+	ask_full(&owner, &q, UINT64_MAX);
+	gets(&owner, AUTH_OK, LOGIN_FROM_CHECK);
+	q.source.b[0] = 7;
+	q.password = STR("wrong");
+	ask_full(&thief, &q, UINT64_MAX);
+	gets(&thief, AUTH_FAILED, LOGIN_FROM_CHECK);
+	q.password = STR("right");
+	ask_full(&thief, &q, UINT64_MAX);
+	gets(&thief, AUTH_THROTTLED, LOGIN_FROM_NOWHERE);
+	assert_int_equal(thief.scope, GUESSING_PAIR);
+	assert_false(logins_ask_cached(logins, &q, &thief.base) &&
+	    thief.result == AUTH_OK);
+	/* Nor by the check of another one that is under way. */
+	logins_flush(logins);
+	fake.hold = true;
+	q.source.b[0] = 0;
+	ask_full(&owner, &q, UINT64_MAX);
+	sem_wait(&fake.begun);
+	q.source.b[0] = 7;
+	ask_full(&thief, &q, UINT64_MAX);
+	gets(&thief, AUTH_THROTTLED, LOGIN_FROM_NOWHERE);
+	release();
+	gets(&owner, AUTH_OK, LOGIN_FROM_CHECK);
+	/* The owner does not notice. */
+	q.source.b[0] = 0;
+	ask_full(&owner, &q, UINT64_MAX);
+	gets(&owner, AUTH_OK, LOGIN_FROM_CACHE);
+}
+
+/* What a back end could not tell after a look at it may have been wrong. */
+static void
+errors_after_a_look_count(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	limit_guesses(10);
+	fake.counts = true;
+	ask(&a, "alice", "broken");
+	gets(&a, AUTH_BUSY, LOGIN_FROM_CHECK);
+	assert_string_equal(a.body, "busy 1000");
+	fake.counts = false;
+	ask(&a, "alice", "right");
+	gets(&a, AUTH_THROTTLED, LOGIN_FROM_NOWHERE);
+}
+
+static void
+remembered_groups_wait_for_nobody(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	use_groups();
+	system_groups.recalls = true;
+	workers_stop(group_threads);	/* as if all of them hung */
+	ask(&a, "alice", "right");
+	gets(&a, AUTH_OK, LOGIN_FROM_CHECK);
+	assert_string_equal(a.body, "ok staff");
+	assert_int_equal(system_groups.lookups, 0);
+}
+
 /* Whatever the back end did until it said no, the client is told when it is
  * time. */
 static void
@@ -863,6 +948,9 @@ main(void)
 		TEST(nobodys_groups_are_not_looked_up),
 		TEST(without_groups_nobody_gets_in),
 		TEST(failures_slow_the_pair_down),
+		TEST(guessing_learns_nothing_from_others),
+		TEST(errors_after_a_look_count),
+		TEST(remembered_groups_wait_for_nobody),
 		TEST(refusals_take_one_time),
 		TEST(what_is_remembered_is_never_slowed),
 		TEST(who_came_by_the_cache_is_known),
