@@ -345,6 +345,49 @@ known_pair_needs_no_tokens(void **state)
 	guessing_free(&g);
 }
 
+/* May he be told what is remembered, or another asked? */
+static bool
+admits(struct guessing *g, const char *user, const char *source, uint64_t now)
+{
+	const struct addr from = at(source);
+
+	return guessing_admit(g, str_from(user), &from, now, &told_ms, &scope);
+}
+
+static void
+strangers_are_told_as_if_they_asked(void **state)
+{
+	struct guessing *g = guessing_new(1000, &shipped);
+	const struct addr home = at("192.0.2.1");
+
+	(void)state;
+	assert_true(admits(g, "alice", "192.0.2.1", 0));
+	counts(g, 0, 0, 0, 0);
+	guessing_good(g, STR("alice"), &home, 0);
+	counts(g, 0, 0, 0, 1);
+	/* He who failed waits for what he did not ask himself, too. */
+	assert_true(fails(g, "alice", "198.51.100.7", 0));
+	assert_false(admits(g, "alice", "198.51.100.7", 1));
+	assert_int_equal(scope, GUESSING_PAIR);
+	assert_true(told_ms > 0);
+	/* Others of his address and others elsewhere do not. */
+	assert_true(admits(g, "bob", "198.51.100.7", 1));
+	assert_true(admits(g, "alice", "203.0.113.5", 1));
+	/* Once all of a user's tokens are gone, only who is known is told. */
+	for (int i = 0; i < 300; i++) {
+		char from[32];
+
+		snprintf(from, sizeof(from), "10.0.%d.%d", i / 200, i % 200);
+		(void)fails(g, "alice", from, 1);
+	}
+	assert_false(admits(g, "alice", "203.0.113.5", 1));
+	assert_int_equal(scope, GUESSING_USER);
+	assert_true(admits(g, "alice", "192.0.2.1", 1));
+	/* An address alone guesses nothing. */
+	assert_true(admits(g, "", "198.51.100.7", 1));
+	guessing_free(&g);
+}
+
 static void
 known_for_a_window(void **state)
 {
@@ -827,6 +870,7 @@ main(void)
 		cmocka_unit_test(tells_the_longest_wait),
 		cmocka_unit_test(nobody_in_particular),
 		cmocka_unit_test(known_pair_needs_no_tokens),
+		cmocka_unit_test(strangers_are_told_as_if_they_asked),
 		cmocka_unit_test(known_for_a_window),
 		cmocka_unit_test(known_pair_fails_for_all),
 		cmocka_unit_test(parallel_guesses_count),
