@@ -307,7 +307,7 @@ relaunch() {
     n=${restarts[$d]:-0}
     [ $((now - ${last_restart[$d]:-0})) -ge 10 ] && n=0
     if [ "$n" -gt 0 ]; then
-        delay=$(awk -v n="$n" 'BEGIN { d = 0.1 * 2 ^ n; print d > 5 ? 5 : d }')
+        delay=$(awk -v n="$n" 'BEGIN { d = 0.1 * 2 ^ n; print (d > 5 ? 5 : d) }')
     fi
     restarts[$d]=$((n + 1))
     last_restart[$d]=$now

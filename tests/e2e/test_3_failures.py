@@ -51,6 +51,18 @@ def test_traffic_recovers_when_one_is_killed(stack, servers, daemon):
     assert f"sallyport-{daemon} ended" in stack.log()
 
 
+def test_one_that_keeps_dying_is_given_time(stack):
+    """At once, then after 0.2 s, then 0.4 s."""
+    for _ in range(3):
+        old = wait_for("apid", lambda: stack.pid("apid"))
+        os.kill(old, signal.SIGKILL)
+        wait_for("a new apid", lambda: stack.pid("apid") not in (None, old))
+    said = [line.partition("; ")[2] for line in stack.log().splitlines()
+            if "sallyport-apid ended" in line]
+    assert said[-3:] == ["starting it again", "starting it again in 0.2 s",
+                         "starting it again in 0.4 s"], said
+
+
 def test_running_sessions_survive_the_others(stack):
     """A relay goes on while every daemon but the proxy is killed."""
     listener = socket.create_server(("127.0.0.1", 0))
