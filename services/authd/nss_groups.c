@@ -48,22 +48,20 @@ fail(int error, struct err *err, const char *database)
 	    "/etc/nsswitch.conf does not answer", database);
 }
 
-/* 1: found, 0: nobody of that name. */
+/* 1: found, and *pw borrows from `s`; 0: nobody of that name. */
 static int
-find_user(struct scratch *s, const char *user, gid_t *gid, struct err *err)
+find_user(struct scratch *s, const char *user, struct passwd *pw,
+    struct err *err)
 {
-	struct passwd pw, *found = NULL;
+	struct passwd *found = NULL;
 	int rc;
 
 	do
-		rc = getpwnam_r(user, &pw, s->ptr, s->size, &found);
+		rc = getpwnam_r(user, pw, s->ptr, s->size, &found);
 	while (grow(s, rc) || rc == EINTR);
 	if (rc != 0)
 		return fail(rc, err, "passwd");
-	if (found == NULL)
-		return 0;
-	*gid = pw.pw_gid;
-	return 1;
+	return found != NULL;
 }
 
 /* -1, or how many; free() the list. */
@@ -92,8 +90,7 @@ add_name(struct pam_reply *out, struct writer *names, const char *name,
 {
 	struct str s = { (char *)names->ptr + names->len, strlen(name) };
 
-	if (s.len == 0 || s.len > PAM_TEXT_MAX ||
-	    !str_is_utf8(str_from(name)) || !str_is_printable(str_from(name)))
+	if (!pam_name_ok(str_from(name)))
 		return err_set(err, "a group has a name that is no text of "
 		    "1..%d bytes", PAM_TEXT_MAX);
 	writer_put(names, name, s.len);
@@ -136,14 +133,15 @@ static int
 find_groups(struct pam_reply *out, struct scratch *s, const char *user,
     struct writer *names, struct err *err)
 {
-	gid_t gid = 0, *list;
-	int n, rc = find_user(s, user, &gid, err);
+	struct passwd pw;
+	gid_t *list;
+	int n, rc = find_user(s, user, &pw, err);
 
 	if (rc <= 0)
 		return rc;
 	if (try_services(s, err) != 0)
 		return -1;
-	n = find_gids(user, gid, &list, err);
+	n = find_gids(user, pw.pw_gid, &list, err);
 	rc = n < 0 ? -1 : 0;
 	for (int i = 0; i < n && rc == 0; i++)
 		rc = add_group(out, names, s, list[i], err);
@@ -164,6 +162,31 @@ nss_groups(struct pam_reply *out, struct str user,
 	rc = find_groups(out, &s, name, &w, err);
 	if (rc != 0)
 		out->n_groups = 0;
+	free(name);
+	free(s.ptr);
+	return rc;
+}
+
+static int
+copy_name(char out[static PAM_TEXT_MAX + 1], struct str name, struct err *err)
+{
+	if (pam_name_ok(name) && str_copy(out, PAM_TEXT_MAX + 1, name))
+		return 0;
+	return err_set(err, "the user has a name that is no text of 1..%d "
+	    "bytes", PAM_TEXT_MAX);
+}
+
+int
+nss_name(char out[static PAM_TEXT_MAX + 1], struct str user, struct err *err)
+{
+	struct scratch s = { xmalloc(BUFFER_FIRST), BUFFER_FIRST };
+	char *name = xmemdup0(user.ptr, user.len);
+	struct passwd pw;
+	int rc = find_user(&s, name, &pw, err);
+
+	*out = '\0';
+	if (rc > 0)
+		rc = copy_name(out, str_from(pw.pw_name), err);
 	free(name);
 	free(s.ptr);
 	return rc;

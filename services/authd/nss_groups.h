@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nss_groups: the groups that this system's name services know of a user.
+ * nss_groups: what this system's name services know of a user, his groups
+ * and the name itself.
  *
  * They may ask a directory over the network and hang, so this runs in a
  * worker process (pam_worker.h). One thread.
@@ -22,5 +23,15 @@
  */
 int nss_groups(struct pam_reply *out, struct str user,
     char names[static PAM_REPLY_MAX], struct err *err) MUST_CHECK;
+
+/*
+ * The name as NSS spells it, which may take other spellings for it: directories
+ * ignore its case, or take it with a domain. "": nobody of that name.
+ *
+ * -1: it could not be found out, or is no text of at most PAM_TEXT_MAX bytes;
+ * *out is "".
+ */
+int nss_name(char out[static PAM_TEXT_MAX + 1], struct str user,
+    struct err *err) MUST_CHECK;
 
 #endif

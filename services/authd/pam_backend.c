@@ -86,6 +86,11 @@ converse(struct pam_backend *b, const struct backend_turn *turn,
 	out->counts = how != PAM_PROCESS_FAILED;
 	auth_answer_why(out, "PAM: %.*s", (int)reply.detail.len,
 	    reply.detail.ptr);
+	if (q->method == AUTH_PAM_USERNAME &&
+	    reply.verdict == PAM_VERDICT_SUCCESS && reply.user.len > 0 &&
+	    !str_eq(reply.user, q->user))
+		out->user = xasprintf("%.*s", (int)reply.user.len,
+		    reply.user.ptr);
 	return reply.verdict;
 }
 
@@ -111,11 +116,47 @@ converse_counted(struct pam_backend *b, const struct backend_turn *turn,
 
 /* ---- whom the users file knows ---- */
 
-static const struct user *
-known(const struct users_file *f, const struct auth_question *q)
+/* As the system spells it, where it knows him. */
+static struct str
+name_of(const struct auth_question *q, const struct auth_answer *a)
 {
-	return q->method == AUTH_PAM_USERNAME ? users_file_find(f, q->user) :
+	return a->user != NULL ? str_from(a->user) : q->user;
+}
+
+static const struct user *
+known(const struct users_file *f, const struct auth_question *q,
+    const struct auth_answer *a)
+{
+	return q->method == AUTH_PAM_USERNAME ?
+	    users_file_find(f, name_of(q, a)) :
 	    users_file_find_network(f, &q->source);
+}
+
+/* Directories take a name in many spellings, the file knows one. An entry that
+ * may be his, and disabled, is not passed by because it was not found. */
+static bool
+is_misspelt(const struct users_file *f, const struct auth_question *q,
+    const struct auth_answer *a)
+{
+	struct str name = name_of(q, a);
+
+	for (size_t i = 0; i < users_file_count(f); i++) {
+		const struct user *u = users_file_at(f, i);
+
+		if (str_eq_nocase(u->name, name) ||
+		    str_eq_nocase(u->name, q->user))
+			return true;
+	}
+	return false;
+}
+
+static void
+refuse_misspelt(struct auth_answer *a)
+{
+	auth_answer_fini(a);
+	a->result = AUTH_FAILED;
+	auth_answer_why(a, "the users file has this name in another spelling: "
+	    "write it in both places as `getent passwd` does");
 }
 
 static void
@@ -129,10 +170,14 @@ join(struct pam_backend *b, const struct auth_question *q,
 		auth_answer_fini(a);
 		return;
 	}
-	u = known(v->file, q);
+	u = known(v->file, q, a);
 	if (u != NULL && q->method == AUTH_PAM_ADDRESS)
 		a->user = xasprintf("%.*s", (int)u->name.len, u->name.ptr);
-	auth_join(u, &q->source, clock_wall_us(), a);
+	if (u == NULL && q->method == AUTH_PAM_USERNAME &&
+	    is_misspelt(v->file, q, a))
+		refuse_misspelt(a);
+	else
+		auth_join(u, &q->source, clock_wall_us(), a);
 	roster_unpin(b->roster, &v);
 }
 

@@ -24,11 +24,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "authd/pam_worker.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-#define WORKER_FD 3
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
 #define END_MS 100	/* that a process has for ending by itself */
@@ -89,13 +89,15 @@ set_actions(posix_spawn_file_actions_t *a, int fd)
 	int rc;
 
 	/* The socket first: its number may be one of those opened next. */
-	if ((rc = posix_spawn_file_actions_adddup2(a, fd, WORKER_FD)) != 0 ||
+	if ((rc = posix_spawn_file_actions_adddup2(a, fd,
+	    PAM_WORKER_FD)) != 0 ||
 	    (rc = posix_spawn_file_actions_addopen(a, STDIN_FILENO,
 	    "/dev/null", O_RDONLY, 0)) != 0 ||
 	    (rc = posix_spawn_file_actions_addopen(a, STDOUT_FILENO,
 	    "/dev/null", O_WRONLY, 0)) != 0)
 		return rc;
-	return posix_spawn_file_actions_addclosefrom_np(a, WORKER_FD + 1);
+	return posix_spawn_file_actions_addclosefrom_np(a,
+	    PAM_WORKER_FD + 1);
 }
 
 static int
@@ -118,7 +120,7 @@ static int
 spawn_with(const char *program, const posix_spawn_file_actions_t *actions,
     const posix_spawnattr_t *attributes, pid_t *pid)
 {
-	char name[] = "sallyport-authd", flag[] = "--pam-worker";
+	char name[] = "sallyport-authd", flag[] = PAM_WORKER_FLAG;
 	char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 	char *argv[] = { name, flag, NULL }, *env[] = { path, NULL };
 
@@ -331,6 +333,7 @@ give_up(struct pam_reply *reply, enum pam_process_result result,
 {
 	reply->verdict = PAM_VERDICT_ERROR;
 	reply->detail = str_from(why);
+	reply->user = (struct str){ 0 };
 	reply->n_groups = 0;
 	return result;
 }

@@ -2,7 +2,7 @@
 /*
  * question:	version u8, number u32, kind u8, verbose u8,
  *		user, service, confdir, rhost, ruser, password
- * reply:	version u8, number u32, verdict u8, detail,
+ * reply:	version u8, number u32, verdict u8, detail, user,
  *		n_groups u16, groups
  *
  * A string is its length as u16 and its bytes. The same function says of both
@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 
-#define VERSION 1
+#define VERSION 2
 
 static bool
 is_text(struct str s, size_t min, size_t max)
@@ -34,6 +34,13 @@ pam_service_ok(struct str s)
 			return false;
 	}
 	return true;
+}
+
+bool
+pam_name_ok(struct str s)
+{
+	return is_text(s, 1, PAM_TEXT_MAX) && str_is_utf8(s) &&
+	    str_is_printable(s);
 }
 
 /* ---- question ---- */
@@ -124,6 +131,8 @@ reply_ok(const struct pam_reply *r)
 {
 	if ((unsigned)r->verdict >= PAM_VERDICTS ||
 	    !is_text(r->detail, 0, PAM_TEXT_MAX) ||
+	    (r->user.len > 0 && (r->verdict != PAM_VERDICT_SUCCESS ||
+	    r->n_groups > 0 || !pam_name_ok(r->user))) ||
 	    r->n_groups > PAM_GROUPS_MAX ||
 	    (r->n_groups > 0 && r->verdict != PAM_VERDICT_SUCCESS))
 		return false;
@@ -145,6 +154,7 @@ pam_reply_encode(const struct pam_reply *r,
 	writer_u32(&w, r->number);
 	writer_u8(&w, (uint8_t)r->verdict);
 	put_str(&w, r->detail);
+	put_str(&w, r->user);
 	writer_u16(&w, (uint16_t)r->n_groups);
 	for (size_t i = 0; i < r->n_groups; i++)
 		put_str(&w, r->groups[i]);
@@ -161,6 +171,7 @@ pam_reply_decode(struct pam_reply *out, struct str packet)
 	out->number = reader_u32(&r);
 	out->verdict = reader_u8(&r);
 	out->detail = take_str(&r);
+	out->user = take_str(&r);
 	n = reader_u16(&r);
 	out->n_groups = 0;
 	while (!r.failed && out->n_groups < n && n <= PAM_GROUPS_MAX)
@@ -170,7 +181,7 @@ pam_reply_decode(struct pam_reply *out, struct str packet)
 		return true;
 	out->verdict = PAM_VERDICT_ERROR;
 	out->number = 0;
-	out->detail = (struct str){ 0 };
+	out->detail = out->user = (struct str){ 0 };
 	out->n_groups = 0;
 	return false;
 }

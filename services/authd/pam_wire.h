@@ -62,6 +62,9 @@ struct pam_reply {
 	uint32_t number;	/* of the question */
 	enum pam_verdict verdict;
 	struct str detail;	/* for logs and administrators only */
+	/* Of PAM_KIND_USERNAME and success: the name as NSS spells it,
+	 * pam_name_ok(); empty: NSS does not know him. */
+	struct str user;
 	/* Of PAM_KIND_GROUPS and success; each 1.. bytes, as NSS has them. */
 	size_t n_groups;
 	struct str groups[PAM_GROUPS_MAX];
@@ -70,6 +73,9 @@ struct pam_reply {
 /* Can it be the name of a service? A file's name of letters, digits, `.`, `_`
  * and `-`, not beginning with a dot: never a path. */
 bool pam_service_ok(struct str s);
+/* Can it be the name of a user or group that a system has? 1..PAM_TEXT_MAX
+ * bytes of UTF-8 without control characters. */
+bool pam_name_ok(struct str s);
 
 /* Bytes written; 0: no question as described above. */
 size_t pam_question_encode(const struct pam_question *q,

@@ -108,8 +108,31 @@ struct desk {
 	struct pam_reply reply;
 	struct pam_talk talk;
 	char names[PAM_REPLY_MAX];
+	char user[PAM_TEXT_MAX + 1];
 	uint8_t packet[PAM_REPLY_MAX];
 };
+
+static void
+explain(struct desk *d, const struct err *err)
+{
+	struct text detail = text_on(d->talk.detail, sizeof(d->talk.detail));
+
+	text_str(&detail, str_from(err->text));
+	d->reply.detail = str_from(d->talk.detail);
+}
+
+/* What is said of a user is said of one spelling of his name. */
+static void
+name_user(struct desk *d, const struct pam_question *q)
+{
+	struct err err = { "" };
+
+	if (nss_name(d->user, q->user, &err) != 0) {
+		d->reply.verdict = PAM_VERDICT_ERROR;
+		explain(d, &err);
+	}
+	d->reply.user = str_from(d->user);
+}
 
 static void
 answer_login(struct desk *d, const struct pam_question *q)
@@ -117,19 +140,20 @@ answer_login(struct desk *d, const struct pam_question *q)
 	pam_talk(q, &d->talk);
 	d->reply.verdict = d->talk.verdict;
 	d->reply.detail = str_from(d->talk.detail);
+	if (q->kind == PAM_KIND_USERNAME &&
+	    d->reply.verdict == PAM_VERDICT_SUCCESS)
+		name_user(d, q);
 }
 
 static void
 answer_groups(struct desk *d, const struct pam_question *q)
 {
-	struct text detail = text_on(d->talk.detail, sizeof(d->talk.detail));
 	struct err err = { "" };
 
 	d->reply.verdict = PAM_VERDICT_SUCCESS;
 	if (nss_groups(&d->reply, q->user, d->names, &err) != 0)
 		d->reply.verdict = PAM_VERDICT_ERROR;
-	text_str(&detail, str_from(err.text));
-	d->reply.detail = str_from(d->talk.detail);
+	explain(d, &err);
 }
 
 /* Bytes of the reply. */
@@ -142,6 +166,7 @@ encode(struct desk *d)
 		return len;
 	d->reply.verdict = PAM_VERDICT_ERROR;
 	d->reply.detail = STR("more groups than a reply holds");
+	d->reply.user = (struct str){ 0 };
 	d->reply.n_groups = 0;
 	len = pam_reply_encode(&d->reply, d->packet);
 	ASSERT(len > 0);
@@ -162,6 +187,7 @@ answer(struct desk *d, size_t n)
 		return -1;
 	}
 	d->reply.number = q.number;
+	d->reply.user = (struct str){ 0 };
 	d->reply.n_groups = 0;
 	if (q.kind == PAM_KIND_GROUPS)
 		answer_groups(d, &q);

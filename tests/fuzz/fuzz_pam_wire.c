@@ -54,6 +54,10 @@ reply(struct str packet)
 	}
 	ASSERT(r.verdict < PAM_VERDICTS && r.n_groups <= PAM_GROUPS_MAX);
 	check_text(packet, r.detail);
+	check_text(packet, r.user);
+	ASSERT(r.user.len == 0 || (r.verdict == PAM_VERDICT_SUCCESS &&
+	    r.n_groups == 0 && str_is_utf8(r.user) &&
+	    str_is_printable(r.user)));
 	for (size_t i = 0; i < r.n_groups; i++)
 		check_text(packet, r.groups[i]);
 	ASSERT(pam_reply_encode(&r, again) == packet.len);

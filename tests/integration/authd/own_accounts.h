@@ -22,4 +22,10 @@ void own_nsswitch(const char *text);
 /* false: this machine does not let us; said on stdout. Once, from main. */
 bool own_accounts(void);
 
+/* Puts a name service of the test's own, a file, in the place of hesiod's;
+ * once, after own_accounts(). */
+void own_hesiod(const char *module);
+/* The `lo` is idle no more. After own_accounts(). */
+void own_loopback(void);
+
 #endif

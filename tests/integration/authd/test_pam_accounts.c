@@ -41,7 +41,8 @@ static const char passwd[] =
 	"too-many:x:4710:4701::/nonexistent:/bin/sh\n"
 	"wide:x:4711:4701::/nonexistent:/bin/sh\n"
 	"long:x:4712:4701::/nonexistent:/bin/sh\n"
-	"ann@ad.example:x:4713:4701::/nonexistent:/bin/sh\n";
+	"ann@ad.example:x:4713:4701::/nonexistent:/bin/sh\n"
+	"d\xfcrer:x:4714:4701::/nonexistent:/bin/sh\n";
 
 /* The account's end is a day of 1970, its password due since then. */
 static const char shadow[] =
@@ -219,6 +220,36 @@ shipped_for_hosts(void **state)
 /* ---- name services ---- */
 
 static void
+is_named(const char *user)
+{
+	assert_true(str_eq(pam_room.reply.user, str_from(user)));
+}
+
+static void
+names_as_they_are(void **state)
+{
+	(void)state;
+	pam_room_module("any", "", "");
+	pam_room_login("any", "ann", "x", PAM_VERDICT_SUCCESS);
+	is_named("ann");
+	pam_room_login("any", "ann@ad.example", "x", PAM_VERDICT_SUCCESS);
+	is_named("ann@ad.example");
+	pam_room_login("any", "Ann", "x", PAM_VERDICT_SUCCESS);
+	is_named("");
+	pam_room_address("any", "ann", PAM_VERDICT_SUCCESS);
+	is_named("");
+	pam_room_login("any", "d\xfcrer", "x", PAM_VERDICT_ERROR);
+	is_named("");
+	assert_true(pam_room_mentions("no text"));
+	own_nsswitch("passwd: files hesiod\ngroup: files\n");
+	pam_room_login("any", "ann", "x", PAM_VERDICT_SUCCESS);
+	is_named("ann");
+	pam_room_login("any", "Ann", "x", PAM_VERDICT_ERROR);
+	assert_true(pam_room_mentions("passwd"));
+	own_nsswitch(FILES);
+}
+
+static void
 groups_as_they_are(void **state)
 {
 	(void)state;
@@ -317,6 +348,7 @@ main(int argc, char **argv)
 		IN_ROOM(shipped_for_one_time_codes),
 		IN_ROOM(shipped_for_networks),
 		IN_ROOM(shipped_for_hosts),
+		IN_ROOM(names_as_they_are),
 		IN_ROOM(groups_as_they_are),
 		IN_ROOM(groups_are_bounded),
 		IN_ROOM(a_service_that_is_down),

@@ -116,6 +116,17 @@ fail(const struct pam_question *q)
 }
 
 static void
+say_name(const struct pam_question *q)
+{
+	static struct pam_reply r;
+
+	r.number = q->number;
+	r.verdict = PAM_VERDICT_SUCCESS;
+	r.user = STR("ann");
+	send_reply(&r);
+}
+
+static void
 say_groups(const struct pam_question *q)
 {
 	static struct pam_reply r;
@@ -243,6 +254,7 @@ static const struct {
 } behaviours[] = {
 	{ "pid", say_pid },
 	{ "fail", fail },
+	{ "name", say_name },
 	{ "groups", say_groups },
 	{ "hang", do_hang },
 	{ "fork", fork_and_hang },

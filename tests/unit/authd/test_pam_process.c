@@ -142,6 +142,7 @@ assert_no_answer(void)
 {
 	assert_int_equal(reply.verdict, PAM_VERDICT_ERROR);
 	assert_int_equal(reply.n_groups, 0);
+	assert_int_equal(reply.user.len, 0);
 	assert_true(reply.detail.len > 0);
 }
 
@@ -165,7 +166,10 @@ static void
 a_long_reply_is_whole(void **state)
 {
 	(void)state;
+	assert_int_equal(ask("name"), PAM_PROCESS_ANSWERED);
+	assert_true(str_eq(reply.user, STR("ann")));
 	assert_int_equal(ask("groups"), PAM_PROCESS_ANSWERED);
+	assert_int_equal(reply.user.len, 0);
 	assert_int_equal(reply.n_groups, PAM_GROUPS_MAX);
 	assert_true(str_eq(reply.groups[PAM_GROUPS_MAX - 1], STR("groups")));
 }

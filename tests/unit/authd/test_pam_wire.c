@@ -193,6 +193,7 @@ reply_passes(const struct pam_reply *r)
 	assert_int_equal(back.number, r->number);
 	assert_int_equal(back.verdict, r->verdict);
 	assert_true(str_eq(back.detail, r->detail));
+	assert_true(str_eq(back.user, r->user));
 	assert_int_equal(back.n_groups, r->n_groups);
 	for (size_t i = 0; i < r->n_groups; i++)
 		assert_true(str_eq(back.groups[i], r->groups[i]));
@@ -204,6 +205,7 @@ reply_passes(const struct pam_reply *r)
 		    (struct str){ (char *)out, n }));
 	assert_int_equal(back.verdict, PAM_VERDICT_ERROR);
 	assert_int_equal(back.n_groups, 0);
+	assert_null(back.user.ptr);
 	out[0]++;
 	assert_false(pam_reply_decode(&back, (struct str){ (char *)out, len }));
 }
@@ -232,6 +234,10 @@ replies_pass(void **state)
 	r.verdict = PAM_VERDICT_SUCCESS;
 	r.groups[r.n_groups++] = STR("Domain Users@ad.example");
 	r.groups[r.n_groups++] = STR("x");
+	reply_passes(&r);
+	r.n_groups = 0;
+	r.user = STR("Z\xc3\xbc" "rich@ad.example");
+	r.detail = STR("Success");
 	reply_passes(&r);
 }
 
@@ -270,6 +276,33 @@ replies_are_bounded(void **state)
 }
 
 static void
+a_name_is_text_and_needs_success(void **state)
+{
+	static const struct str bad[] = { { "a\0", 2 }, { "a\n", 2 },
+		{ "\xe9ve", 3 }, { "\x7f", 1 } };
+	static struct pam_reply r = { .verdict = PAM_VERDICT_SUCCESS };
+
+	(void)state;
+	r.user = text(PAM_TEXT_MAX);
+	reply_passes(&r);
+	r.user.len++;
+	reply_refused(&r);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		r.user = bad[i];
+		reply_refused(&r);
+	}
+	r.user = STR("ann");
+	reply_passes(&r);
+	r.groups[r.n_groups++] = STR("wheel");
+	reply_refused(&r);
+	r.n_groups = 0;
+	r.verdict = PAM_VERDICT_FAILURE;
+	reply_refused(&r);
+	r.verdict = PAM_VERDICT_ERROR;
+	reply_refused(&r);
+}
+
+static void
 groups_need_success(void **state)
 {
 	static struct pam_reply r = { .n_groups = 1 };
@@ -295,6 +328,7 @@ main(void)
 		cmocka_unit_test(a_service_is_a_name),
 		cmocka_unit_test(replies_pass),
 		cmocka_unit_test(replies_are_bounded),
+		cmocka_unit_test(a_name_is_text_and_needs_success),
 		cmocka_unit_test(groups_need_success),
 	};
 
