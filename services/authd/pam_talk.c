@@ -175,6 +175,8 @@ same_user(const struct talk *t)
 	    now != NULL && strcmp(now, t->user) == 0;
 }
 
+/* The expired ones are failures too, where parity has them as errors: who
+ * knows a right password shall not learn so from another answer. */
 static enum pam_verdict
 verdict(int rc)
 {
@@ -187,6 +189,8 @@ verdict(int rc)
 	case PAM_NEW_AUTHTOK_REQD:
 	case PAM_PERM_DENIED:
 	case PAM_ACCT_EXPIRED:
+	case PAM_AUTHTOK_EXPIRED:
+	case PAM_CRED_EXPIRED:
 		return PAM_VERDICT_FAILURE;
 	default:
 		return PAM_VERDICT_ERROR;

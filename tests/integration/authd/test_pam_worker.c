@@ -51,7 +51,7 @@ every_code_has_its_verdict(void **state)
 {
 	static const int failures[] = { PAM_AUTH_ERR, PAM_USER_UNKNOWN,
 		PAM_MAXTRIES, PAM_NEW_AUTHTOK_REQD, PAM_PERM_DENIED,
-		PAM_ACCT_EXPIRED };
+		PAM_ACCT_EXPIRED, PAM_AUTHTOK_EXPIRED, PAM_CRED_EXPIRED };
 	enum pam_verdict wanted;
 	char user[32];
 
@@ -347,7 +347,7 @@ by_hand_it_says_what_it_is(void **state)
 static void
 it_ends_with_authd(void **state)
 {
-	static const char garbage[] = "\2what?";
+	static const char garbage[] = "\1what?";
 	static const char huge[PAM_QUESTION_MAX + 1];
 	static const struct {
 		const char *send;
