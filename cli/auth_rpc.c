@@ -178,7 +178,6 @@ auth_rpc_test(struct cli *c, const struct auth_rpc_login *l,
 	enum cli_exit code;
 
 	login.method = (char *)l->method;
-	login.service = (char *)l->service;
 	login.user = binary(l->user);
 	login.password = binary(l->password);
 	login.source = binary_addr(&l->source);

@@ -35,7 +35,7 @@ enum cli_exit auth_rpc_users(struct cli *c, auth_rpc_user_fn *each,
 enum cli_exit auth_rpc_reload(struct cli *c, unsigned *n) MUST_CHECK;
 
 struct auth_rpc_login {
-	const char *method, *service;
+	const char *method;
 	struct str user, password;	/* at most 255 bytes each */
 	struct addr source;
 };

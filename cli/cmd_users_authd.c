@@ -127,7 +127,6 @@ static enum cli_exit
 read_login(const struct cli_args *a, struct auth_rpc_login *l)
 {
 	const char *method = cli_get(a, "method");
-	const char *service = cli_get(a, "service");
 	bool by_address;
 	enum cli_exit code = read_name(a, &l->user);
 
@@ -136,7 +135,6 @@ read_login(const struct cli_args *a, struct auth_rpc_login *l)
 	if (code != CLI_OK)
 		return code;
 	l->method = method != NULL ? method : "userpass";
-	l->service = service != NULL ? service : "";
 	by_address = strcmp(l->method, "pam.address") == 0;
 	if (!by_address && strcmp(l->method, "userpass") != 0 &&
 	    strcmp(l->method, "pam.username") != 0)

@@ -108,8 +108,8 @@ static const struct cli_option users_list_options[] = {
 static const struct cli_option users_test_options[] = {
 	{ "method", "METHOD",
 	    "userpass (default), pam.username or pam.address" },
-	{ "source", "ADDRESS", "where the client is (default 127.0.0.1)" },
-	{ "service", "SERVICE", "PAM service (default: authd's)" },
+	{ "source", "ADDRESS", "where the client is (default 127.0.0.1; "
+	    "pam.address: must be given)" },
 	{ "password-stdin", NULL, "read the password from standard input" },
 	{ NULL, NULL, NULL },
 };

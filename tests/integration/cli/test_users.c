@@ -342,12 +342,12 @@ test_login_as_asked(void **state)
 
 	answer_verdict(f, SALLYPORT__PB__AUTH_REPLY__RESULT__OK, "");
 	ctl_expect(&f->ctl, CLI_OK, CONF "users test bob --password-stdin "
-	    "--method pam.username --source 192.0.2.7 --service login "
-	    "-o json", PASSWORD "\nmore");
+	    "--method pam.username --source 192.0.2.7 -o json",
+	    PASSWORD "\nmore");
 	says(f->ctl.out, "\"source_bound\": true");
 	q = asked(f, KIND_LOGIN_TEST, &sallyport__pb__login_test__descriptor);
 	assert_string_equal(q->login->method, "pam.username");
-	assert_string_equal(q->login->service, "login");
+	assert_string_equal(q->login->service, "");
 	assert_int_equal(q->login->user.len, 3);
 	assert_memory_equal(q->login->user.data, "bob", 3);
 	assert_int_equal(q->login->password.len, strlen(PASSWORD));
@@ -446,6 +446,7 @@ test_bad_input(void **state)
 		"users test bob --method pam.address --source ::1",
 		"users test bob --method guess --password-stdin",
 		"users test bob --source here --password-stdin",
+		"users test bob --service login --password-stdin",
 		"users test bob",	/* no terminal */
 		"users test a b",
 		"users unlock",
