@@ -18,6 +18,10 @@
 #define DEADLINE_MS 10000
 #define CANARY "canary-9Xw3"	/* in every password */
 #define FLOOD 200
+/* Of no password; a check takes a quarter of a second. */
+#define SLOW_HASH "$6$rounds=500000$slow$"                    \
+	"..........................................."         \
+	"..........................................."
 
 static char hash[PASSHASH_MAX];	/* of CANARY, at a low cost */
 static struct daemon d;
@@ -485,12 +489,12 @@ on_guess(void *arg, enum rpc_result result, struct str body)
 }
 
 static void
-start_guesses(struct rpc_desk *desk)
+start_guesses(struct rpc_desk *desk, const char *user)
 {
 	for (unsigned i = 0; i < FLOOD; i++) {
 		char password[32];
-		struct login l = { "userpass", STR("alice"), { password, 0 },
-			"::1", 16 };
+		struct login l = { "userpass", str_from(user),
+			{ password, 0 }, "::1", 16 };
 		struct bytes b;
 
 		l.password.len = (size_t)snprintf(password, sizeof(password),
@@ -500,6 +504,17 @@ start_guesses(struct rpc_desk *desk)
 		    (struct str){ b.ptr, b.len }, DEADLINE_MS, false, on_guess,
 		    NULL));
 		bytes_fini(&b);
+	}
+}
+
+static void
+deliver_all(struct mailbox *mailbox, struct rpc_desk *desk)
+{
+	struct pollfd fd = { mailbox_fd(mailbox), POLLIN, 0 };
+
+	while (rpc_desk_in_flight(desk) > 0) {
+		assert_int_equal(poll(&fd, 1, DEADLINE_MS), 1);
+		mailbox_deliver(mailbox);
 	}
 }
 
@@ -528,8 +543,56 @@ show_cached_times(void)
 	    FLOOD, (unsigned)us[ARRAY_LEN(us) / 2], (unsigned)us[98]);
 }
 
+/* Do guesses wait for a thread? */
+static bool
+checks_wait(void)
+{
+	char *page = daemon_get(&d, "/metrics");
+	bool wait;
+
+	assert_non_null(strstr(page, "\nsallyport_authd_queue_depth "));
+	wait = strstr(page, "\nsallyport_authd_queue_depth 0\n") == NULL;
+	free(page);
+	return wait;
+}
+
+/* Checks of bob's password fill the queue for ten seconds: whoever had to wait
+ * for one of them at each login would find it empty in the end. */
 static void
 guesses_delay_no_cached_login(void **state)
+{
+	uint64_t end = clock_mono_ms() + DEADLINE_MS;
+	struct mailbox *mailbox = mailbox_new();
+	struct rpc_desk *desk;
+	struct err err;
+
+	(void)state;
+	gets("alice", CANARY, OK);
+	assert_int_equal(rpc_desk_new(&desk, d.auth, mailbox, FLOOD, &err), 0);
+	start_guesses(desk, "bob");
+	while (!checks_wait())
+		assert_true(clock_mono_ms() < end);
+	show_cached_times();
+	assert_true(checks_wait());
+	assert_int_equal(daemon_end(&d, SIGTERM), 0);
+	rpc_desk_free(&desk);
+	mailbox_free(&mailbox);
+}
+
+static int
+start_alice_and_slow_bob(void **state)
+{
+	char *alice = users("alice", "", NULL);
+
+	(void)state;
+	start_with(xasprintf("%s[[users]]\nusername = \"bob\"\n"
+	    "password_hash = \"%s\"\n", alice, SLOW_HASH));
+	free(alice);
+	return 0;
+}
+
+static void
+each_guess_is_answered(void **state)
 {
 	struct mailbox *mailbox = mailbox_new();
 	struct rpc_desk *desk;
@@ -537,16 +600,10 @@ guesses_delay_no_cached_login(void **state)
 
 	(void)state;
 	memset(&flood, 0, sizeof(flood));
-	gets("alice", CANARY, OK);
 	assert_int_equal(rpc_desk_new(&desk, d.auth, mailbox, FLOOD, &err), 0);
-	start_guesses(desk);
-	show_cached_times();
-	while (flood.answered < FLOOD) {
-		struct pollfd fd = { mailbox_fd(mailbox), POLLIN, 0 };
-
-		assert_int_equal(poll(&fd, 1, DEADLINE_MS), 1);
-		mailbox_deliver(mailbox);
-	}
+	start_guesses(desk, "alice");
+	deliver_all(mailbox, desk);
+	assert_int_equal(flood.answered, FLOOD);
 	assert_int_equal(flood.failed + flood.busy, FLOOD);
 	assert_true(flood.failed > 0);
 	rpc_desk_free(&desk);
@@ -596,17 +653,6 @@ start_mixed(struct rpc_desk *desk, struct mixed *mixed, unsigned i)
 	bytes_fini(&b);
 }
 
-static void
-deliver_all(struct mailbox *mailbox, struct rpc_desk *desk)
-{
-	struct pollfd fd = { mailbox_fd(mailbox), POLLIN, 0 };
-
-	while (rpc_desk_in_flight(desk) > 0) {
-		assert_int_equal(poll(&fd, 1, DEADLINE_MS), 1);
-		mailbox_deliver(mailbox);
-	}
-}
-
 /* The first one tells the desk that bundles are taken; what is not cached
  * cannot be answered in one. */
 static void
@@ -642,7 +688,7 @@ stopped_while_some_wait(void **state)
 	(void)state;
 	gets("alice", CANARY, OK);
 	assert_int_equal(rpc_desk_new(&desk, d.auth, mailbox, FLOOD, &err), 0);
-	start_guesses(desk);
+	start_guesses(desk, "alice");
 	assert_int_equal(daemon_end(&d, SIGTERM), 0);
 	rpc_desk_free(&desk);
 	mailbox_free(&mailbox);
@@ -684,7 +730,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(nobody_gets_in_without_users),
 		TEST(killed_and_back, start_alice),
 		TEST(metrics_and_readiness, start_alice),
-		TEST(guesses_delay_no_cached_login, start_alice),
+		TEST(guesses_delay_no_cached_login, start_alice_and_slow_bob),
+		TEST(each_guess_is_answered, start_alice),
 		TEST(each_in_a_bundle_gets_its_own, start_alice),
 		TEST(stopped_while_some_wait, start_alice),
 		TEST(no_password_in_the_log, start_alice),
