@@ -22,7 +22,7 @@
 #define LANES 2
 /* A bundle is given up when the last of its calls would be; so much later than
  * itself a call may be given up. */
-#define DEADLINE_SPREAD_MS 500
+#define DEADLINE_SPREAD_MS 100
 
 struct rpc_call {
 	struct list link;		/* in free, queue or a lane's calls */

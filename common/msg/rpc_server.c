@@ -109,12 +109,14 @@ method_of(const struct rpc_server *s, uint32_t kind)
 	return m->kind != 0 ? m : NULL;
 }
 
-/* What it sent is no request at all: there is nothing to answer. */
+/* What it sent is no request at all: there is nothing to answer. Part of it may
+ * be a login that nobody read, and so nobody wiped. */
 static void
 refuse_peer(struct rpc_request *r)
 {
 	struct rpc_server *s = r->server;
 
+	secret_wipe(nng_msg_body(r->msg), nng_msg_len(r->msg));
 	if (s->options.on_malformed != NULL)
 		s->options.on_malformed(s->options.arg);
 	nng_msg_free(r->msg);

@@ -5,6 +5,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +25,13 @@
 #define FRAME_MAX PEER_MAX_MESSAGE
 
 static struct place place;
+
+/* Stands still: which calls go together depends on when they were made. */
+static void
+set_clock(uint64_t ms)
+{
+	clock_test_set(ms * 1000, 0);
+}
 
 /* ---- an asker, and we are its server ---- */
 
@@ -191,6 +199,7 @@ setup_asker(void **state)
 	    &err), 0);
 	a.fd = sp_accept(a.listener, SP_REP);
 	WAIT_FOR(rpc_client_connected(a.client));
+	set_clock(1000);
 	return 0;
 }
 
@@ -198,6 +207,7 @@ static int
 teardown_asker(void **state)
 {
 	(void)state;
+	clock_test_reset();
 	rpc_desk_free(&a.desk);
 	mailbox_free(&a.mailbox);
 	rpc_client_free(&a.client);
@@ -239,6 +249,40 @@ test_calls_share_a_message(void **state)
 	answer(&frames[1]);
 	deliver_until(0);
 	for (unsigned i = 0; i < CALLS; i++)
+		expect(i, RPC_OK);
+}
+
+/* A bundle is given up with the last of its calls, so a call goes with those
+ * that have about as long as itself. */
+static void
+test_as_patient_as_the_others(void **state)
+{
+	(void)state;
+	learn(64);
+	start_all(frames, 4);
+	set_clock(1100);
+	start(4, false);
+	set_clock(1101);
+	start(5, false);
+	receive(&rest);
+	assert_int_equal(rest.e.kind, ECHO);
+	assert_true(str_eq(rest.e.body, STR("5")));
+	answer(&rest);
+	deliver_until(5);
+	expect(5, RPC_OK);
+	answer(&frames[1]);
+	deliver_until(4);
+	receive(&rest);
+	assert_int_equal(rest.e.kind, KIND_BUNDLE);
+	assert_int_equal(rest.e.deadline_ms, DEADLINE - 1);
+	assert_int_equal(rest.n, 2);
+	assert_int_equal(rest.items[0].deadline_ms, DEADLINE - 101);
+	assert_int_equal(rest.items[1].deadline_ms, DEADLINE - 1);
+	answer(&rest);
+	answer(&frames[0]);
+	answer(&frames[2]);
+	deliver_until(0);
+	for (unsigned i = 0; i < 6; i++)
 		expect(i, RPC_OK);
 }
 
@@ -614,6 +658,77 @@ test_malformed_item(void **state)
 	expect_closed();
 }
 
+/* ---- what is left of a refused message ---- */
+
+static struct {
+	const char *from;	/* in the server's memory */
+	size_t len;
+	atomic_bool looked, wiped;
+} left;
+
+static void
+on_first(void *arg, struct rpc_request *r)
+{
+	(void)arg;
+	left.from = rpc_request_body(r).ptr;
+	rpc_reply(r, STR(""));
+}
+
+/* On the same thread as the above; the message is still there. */
+static void
+on_malformed(void *arg)
+{
+	bool wiped = true;
+
+	(void)arg;
+	for (size_t i = 0; i < left.len; i++)
+		wiped &= left.from[i] == '\0';
+	atomic_store(&left.wiped, wiped);
+	atomic_store(&left.looked, true);
+}
+
+static int
+setup_looking(void **state)
+{
+	static const struct rpc_method methods[] = {
+		{ (enum rpc_kind)ECHO, "first", on_first, true },
+		{ 0 },
+	};
+	const struct rpc_server_options o = {
+		.address = place.address, .name = "looking",
+		.max_message = PEER_MAX_MESSAGE, .contexts = 1,
+		.methods = methods, .on_malformed = on_malformed,
+		.group = (unsigned)-1,
+	};
+	struct err err;
+
+	(void)state;
+	place_init(&place);
+	b.server = (struct server){ .m = PTHREAD_MUTEX_INITIALIZER };
+	assert_int_equal(rpc_server_start(&b.server.rpc, &o, &err), 0);
+	b.fd = sp_connect(place.path, SP_REQ);
+	b.w = writer_on(b.room, sizeof(b.room));
+	return 0;
+}
+
+/* From the first login to the end, with those that were never handled. */
+static void
+test_malformed_is_wiped(void **state)
+{
+	const char *first;
+
+	(void)state;
+	put(ECHO, STR("canary-1"));
+	first = memmem(b.room, b.w.len, "canary-1", 8);
+	assert_non_null(first);
+	writer_put(&b.w, "\x0a\x02\x10\x01", 4);
+	put(HOLD, STR("canary-2"));
+	left.len = b.w.len - (size_t)(first - b.room);
+	expect_closed();
+	assert_true(atomic_load(&left.looked));
+	assert_true(atomic_load(&left.wiped));
+}
+
 #define ASKER(f) cmocka_unit_test_setup_teardown(f, setup_asker, teardown_asker)
 #define SERVER(f) \
 	cmocka_unit_test_setup_teardown(f, setup_server, teardown_server)
@@ -623,6 +738,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ASKER(test_calls_share_a_message),
+		ASKER(test_as_patient_as_the_others),
 		ASKER(test_no_more_than_offered),
 		ASKER(test_nothing_offered),
 		ASKER(test_bundles_unknown_after_all),
@@ -636,6 +752,8 @@ main(void)
 		SERVER(test_empty),
 		SERVER(test_too_many),
 		SERVER(test_malformed_item),
+		cmocka_unit_test_setup_teardown(test_malformed_is_wiped,
+		    setup_looking, teardown_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
