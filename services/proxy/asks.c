@@ -231,8 +231,6 @@ login_read(struct login_answer *out, const struct pending *p,
 	    m->delay_ms > DELAY_MAX_MS)
 		return false;
 	out->expires_us = m->expires_us;
-	out->source_bound = m->source_bound;
-	out->asked_source = p->source;
 	out->delay_ms = m->delay_ms;
 	if (out->result == LOGIN_OK)
 		out->identity = identity_new(&who);
@@ -264,8 +262,7 @@ asks_login(struct asks *a, const struct login_question *q,
 {
 	Sallyport__Pb__AuthRequest m = SALLYPORT__PB__AUTH_REQUEST__INIT;
 	struct pending *p = pending_new(a, &(struct pending){
-		.done.login = done, .arg = arg, .source = q->source,
-		.method = q->method });
+		.done.login = done, .arg = arg, .method = q->method });
 	struct str body;
 	bool sent;
 

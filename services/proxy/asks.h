@@ -44,9 +44,6 @@ struct login_question {
 	enum record_auth method;
 	struct str user, password;
 	struct addr source;
-	/* The answer to somebody else's was bound to another source: the
-	 * gate shares this one with the same source only. */
-	bool own_source;
 	const char *listener;
 };
 
@@ -64,16 +61,15 @@ struct login_answer {
 	 * names, else the one asked about: empty where that is nobody's. */
 	struct identity *identity;
 	uint64_t expires_us;		/* wall clock; 0: never */
-	/* The answer depends on the source; asked_source is whose it is. */
-	bool source_bound;
-	struct addr asked_source;
-	uint32_t delay_ms;		/* before the client is told */
+	uint32_t delay_ms;		/* before the client is refused */
 };
 
 struct decide_question {
 	const struct identity *identity;
 	struct addr source;
-	bool own_source;		/* as above */
+	/* The answer to somebody else's was bound to another source: the
+	 * gate shares this one with the same source only. */
+	bool own_source;
 	enum record_command command;
 	enum record_protocol protocol;
 	const struct dest *dest;

@@ -10,9 +10,8 @@
 #include "proxy/gate.h"
 #include "proxy/listener.h"
 #include "proxy/proxy_metrics.h"
+#include "proxy/reply.h"
 #include "proxy/worker.h"
-
-static enum conn_state ask(struct conn *c, bool own_source);
 
 bool
 conn_login_is_optional(const struct conn *c)
@@ -65,6 +64,8 @@ failed(struct conn *c, enum close_reason reason, uint32_t delay_ms)
 	if (delay_ms == 0)
 		return conn_carriers[c->carrier]->reject(c, reason);
 	/* It failed, even for who does not wait to be told. */
+	if (c->carrier == CARRIER_HTTP)
+		c->reply_code = reply_words(reason)->http;
 	conn_record_end(c, reason, NULL, NULL);
 	c->h->delay_ms = delay_ms;
 	return CONN_AUTH_DELAY;
@@ -89,26 +90,20 @@ conn_login_count(const struct conn *c, const struct login_answer *a)
 static enum conn_state
 answered(struct conn *c, const struct login_answer *a)
 {
-	/* Another's answer to the same question, but not for this source. */
-	if (a->source_bound && !addr_eq(&a->asked_source, &c->source.addr))
-		return ask(c, true);
+	static const enum close_reason reasons[] = {
+		[LOGIN_SILENT] = CLOSE_auth_silent,
+		[LOGIN_BUSY] = CLOSE_auth_silent,
+		[LOGIN_FAILED] = CLOSE_auth_failed,
+		[LOGIN_THROTTLED] = CLOSE_auth_throttled,
+		[LOGIN_OK] = CLOSE_auth_failed,		/* in vain */
+	};
+
 	forget_password(c->h);
 	conn_login_count(c, a);
-	switch (a->result) {
-	case LOGIN_OK:
-		if (c->h->in_vain)
-			return failed(c, CLOSE_auth_failed, a->delay_ms);
-		c->identity = identity_ref(a->identity);
-		return conn_carriers[c->carrier]->welcome(c);
-	case LOGIN_FAILED:
-		return failed(c, CLOSE_auth_failed, a->delay_ms);
-	case LOGIN_THROTTLED:
-		return failed(c, CLOSE_auth_throttled, a->delay_ms);
-	case LOGIN_BUSY:
-	case LOGIN_SILENT:
-		break;
-	}
-	return conn_carriers[c->carrier]->reject(c, CLOSE_auth_silent);
+	if (a->result != LOGIN_OK || c->h->in_vain)
+		return failed(c, reasons[a->result], a->delay_ms);
+	c->identity = identity_ref(a->identity);
+	return conn_carriers[c->carrier]->welcome(c);
 }
 
 enum conn_state
@@ -135,8 +130,8 @@ on_login(struct lease_waiter *w, const void *value)
 	conn_step(h->conn, conn_login_answer);
 }
 
-static enum conn_state
-ask(struct conn *c, bool own_source)
+enum conn_state
+conn_login_ask(struct conn *c)
 {
 	struct handshake *h = c->h;
 	struct login_question q = {
@@ -144,7 +139,6 @@ ask(struct conn *c, bool own_source)
 		.user = { h->offered, h->offered_len },
 		.password = { h->password, h->password_len },
 		.source = c->source.addr,
-		.own_source = own_source,
 		.listener = c->h->listener->cfg->name,
 	};
 	const struct login_answer *answer = NULL;
@@ -153,12 +147,6 @@ ask(struct conn *c, bool own_source)
 	if (gate_login(c->w->gate, &q, &h->waiter, &answer) == GATE_WAIT)
 		return CONN_AUTH_WAIT;
 	return answered(c, answer);
-}
-
-enum conn_state
-conn_login_ask(struct conn *c)
-{
-	return ask(c, false);
 }
 
 enum conn_state

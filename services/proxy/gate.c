@@ -125,7 +125,7 @@ ask_login(struct gate *g, const void *question, struct flight *f)
 }
 
 static void
-login_key(struct gate *g, const struct login_question *q, bool by_source,
+login_key(struct gate *g, const struct login_question *q,
     uint8_t out[static DIGEST_SIZE])
 {
 	struct str parts[] = {
@@ -133,12 +133,16 @@ login_key(struct gate *g, const struct login_question *q, bool by_source,
 		{ (const char *)q->source.b, sizeof(q->source.b) },
 	};
 
-	digest_keyed_parts(g->hmac, out, parts,
-	    by_source ? ARRAY_LEN(parts) : ARRAY_LEN(parts) - 1);
+	digest_keyed_parts(g->hmac, out, parts, ARRAY_LEN(parts));
 }
 
-static enum gate_result
-login_look(struct gate *g, const struct login_question *q, bool by_source,
+/*
+ * The source is always part of the key, whatever the answer depends on: authd
+ * refuses a source that guesses without looking, and must be asked about each.
+ * Else the right guess would be let in by the lease of the user himself.
+ */
+enum gate_result
+gate_login(struct gate *g, const struct login_question *q,
     struct lease_waiter *waiter, const struct login_answer **answer)
 {
 	static const struct login_answer busy = { .result = LOGIN_BUSY };
@@ -146,29 +150,10 @@ login_look(struct gate *g, const struct login_question *q, bool by_source,
 	const void *value = &busy;
 	enum gate_result result;
 
-	login_key(g, q, by_source, key);
+	login_key(g, q, key);
 	result = look(g, &g->logins, (struct str){ (char *)key, sizeof(key) },
 	    q, waiter, &value);
 	*answer = value;
-	return result;
-}
-
-/*
- * The key has no source at first: most answers serve all of a user's clients.
- * One that is bound to another source says so, and then the source counts:
- * here if it was remembered, else who waited for it asks with own_source. What
- * PAM is asked always depends on it.
- */
-enum gate_result
-gate_login(struct gate *g, const struct login_question *q,
-    struct lease_waiter *waiter, const struct login_answer **answer)
-{
-	bool by_source = q->own_source || q->method != AUTH_USERPASS;
-	enum gate_result result = login_look(g, q, by_source, waiter, answer);
-
-	if (result == GATE_NOW && (*answer)->source_bound &&
-	    !addr_eq(&(*answer)->asked_source, &q->source))
-		result = login_look(g, q, true, waiter, answer);
 	return result;
 }
 
@@ -246,7 +231,11 @@ decide_look(struct gate *g, const struct decide_question *q, bool by_source,
 	return result;
 }
 
-/* As gate_login: the source is part of the key only where it matters. */
+/*
+ * The key has no source at first: most answers serve all of a user's clients.
+ * One that is bound to another source says so, and then the source counts:
+ * here if it was remembered, else who waited for it asks with own_source.
+ */
 enum gate_result
 gate_decide(struct gate *g, const struct decide_question *q,
     struct lease_waiter *waiter, const struct decision **decision)

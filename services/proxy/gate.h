@@ -3,9 +3,10 @@
  * gate: who is it, and may they; answered from a lease where one is warm.
  *
  * Puts the leases before the questions of asks.h: a login is remembered under
- * an HMAC of what it depended on, a decision under the question itself, as long
- * as the policy it came from is in force. Equal questions are asked once. Owned
- * by one worker.
+ * an HMAC of the question, its source included; a decision under the question
+ * itself, as long as the policy it came from is in force, and with the source
+ * only where that mattered. Equal questions are asked once. Owned by one
+ * worker.
  */
 #ifndef PROXY_GATE_H
 #define PROXY_GATE_H

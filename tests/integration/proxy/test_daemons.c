@@ -552,15 +552,13 @@ test_no_heartbeat(void **state)
 	assert_int_equal(peers_decisions(r->peers), asked);
 }
 
-/* Clients at two addresses, answers that are good for one each. */
+/* Clients at two addresses, decisions that are good for one each. */
 static void
 test_bound_to_the_source(void **state)
 {
 	struct rig *r = *state;
 
 	rig_start(r, NULL);
-	peers_script_login(r->peers, &(struct peers_login){
-		.source_bound = true });
 	peers_script_decision(r->peers, &(struct peers_decision){
 		.source_bound = true });
 	for (unsigned i = 0; i < 6; i++) {
@@ -579,9 +577,11 @@ test_bound_to_the_source(void **state)
 	assert_int_equal(peers_decisions(r->peers), 2);
 }
 
-/* Both wait for one question, whose answer is good for the first only. */
+/* threats.md P-1, P-5: authd is asked about each source, also while it is asked
+ * about another; where one has guessed too often, the lease of the user himself
+ * does not let the right guess in. */
 static void
-test_bound_while_both_wait(void **state)
+test_sources_log_in_apart(void **state)
 {
 	static const char *const from[] = { "127.0.0.2:0", "127.0.0.3:0" };
 	struct rig *r = *state;
@@ -596,15 +596,25 @@ test_bound_while_both_wait(void **state)
 		rig_expect_lit(fd[i], "\5\2");
 	}
 	rig_wait_metric(r, "proxy_connections{state=\"auth_wait\"}", 2);
-	peers_wait_logins(r->peers, 1);
-	peers_script_login(r->peers, &(struct peers_login){
-		.source_bound = true });
+	peers_wait_logins(r->peers, 2);
+	peers_script_login(r->peers, &(struct peers_login){ 0 });
 	peers_release(r->peers);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
 		rig_expect_lit(fd[i], "\1\0");
-	assert_int_equal(peers_logins(r->peers), 2);
+		close(fd[i]);
+		peers_next_session(r->peers, RECORD_REJECT, "client_gone");
+	}
+	peers_script_login(r->peers, &(struct peers_login){
+		.result = SALLYPORT__PB__AUTH_REPLY__RESULT__THROTTLED });
+	fd[0] = rig_connect(r, "127.0.0.4:0");
+	rig_send_login(fd[0], "alice", PEERS_PASSWORD);
+	rig_expect_lit(fd[0], "\5\2\1\1");
 	close(fd[0]);
-	close(fd[1]);
+	peers_next_session(r->peers, RECORD_REJECT, "auth_throttled");
+	fd[0] = rig_connect(r, from[0]);
+	rig_login(fd[0], "alice");
+	close(fd[0]);
+	assert_int_equal(peers_logins(r->peers), 3);
 }
 
 /* Single flight: many clients with one login, one question. */
@@ -676,7 +686,7 @@ main(int argc, char **argv)
 		T(blocked), T(client_leaves_while_asked), T(stop_while_asked),
 		T(warm_leases_ask_nobody), T(new_generation_is_asked),
 		T(old_generation_is_not_remembered), T(no_heartbeat),
-		T(bound_to_the_source), T(bound_while_both_wait),
+		T(bound_to_the_source), T(sources_log_in_apart),
 		T(single_flight), T(sessiond_absent),
 	};
 

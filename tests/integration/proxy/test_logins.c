@@ -11,8 +11,10 @@
 
 #include "rig.h"
 
+#include "base/clock.h"
 #include "proto/auth.pb-c.h"
 
+#define BUSY SALLYPORT__PB__AUTH_REPLY__RESULT__BUSY
 #define FAILED SALLYPORT__PB__AUTH_REPLY__RESULT__FAILED
 #define THROTTLED SALLYPORT__PB__AUTH_REPLY__RESULT__THROTTLED
 #define WRONG "Proxy-Authorization: Basic YWxpY2U6d3Jvbmc=\r\n"
@@ -51,7 +53,20 @@ challenged_twice(struct rig *r, const char *reason,
 	assert_int_equal(rig_expect_end(fd), RIG_FIN);
 	close(fd);
 	for (unsigned i = 0; i < 2; i++)
-		peers_next_session(r->peers, RECORD_REJECT, reason);
+		assert_int_equal(peers_next_session(r->peers, RECORD_REJECT,
+		    reason)->reply_code, 407);
+}
+
+/* A client that is refused and has yet to be told. */
+static int
+refused_later(struct rig *r, const char *reason)
+{
+	int fd = rig_connect(r, NULL);
+
+	rig_send_login(fd, "alice", PEERS_PASSWORD);
+	rig_expect_lit(fd, "\5\2");
+	peers_next_session(r->peers, RECORD_REJECT, reason);
+	return fd;
 }
 
 /* To the client a login that was not looked at is one that failed. */
@@ -89,6 +104,50 @@ test_throttled_looks_like_failed(void **state)
 	assert_int_equal(rig_metric(r, "proxy_auth_attempts_total"
 	    "{method=\"userpass\",result=\"throttled\"}"), 6);
 	assert_int_equal(peers_decisions(r->peers), 0);
+}
+
+/* PAM that errs may take as long as PAM that says no: what the client sees is as
+ * at once, and the record does not wait. */
+static void
+test_busy_is_held_back_too(void **state)
+{
+	struct rig *r = *state;
+	const struct record_session *s;
+	char heads[2][RIG_HEAD_MAX];
+
+	rig_start(r, NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t delay = i * 400;
+		uint64_t began = clock_mono_ms();
+		int fd = rig_connect(r, NULL);
+
+		answer(r, BUSY, delay);
+		rig_send_login(fd, "alice", PEERS_PASSWORD);
+		rig_expect_lit(fd, "\5\2");
+		s = peers_next_session(r->peers, RECORD_REJECT, "auth_silent");
+		assert_int_equal(s->status, STATUS_FAILED);
+		rig_expect_lit(fd, "\1\1");
+		assert_int_equal(rig_expect_end(fd), RIG_FIN);
+		assert_true(clock_mono_ms() - began >= delay / 8 * 7);
+		close(fd);
+		began = clock_mono_ms();
+		fd = rig_connect(r, NULL);
+		rig_send_connect(fd, &r->target_at, WRONG);
+		s = peers_next_session(r->peers, RECORD_REJECT, "auth_silent");
+		assert_int_equal(s->reply_code, 503);
+		rig_read_head(fd, heads[i]);
+		hide_id(heads[i]);
+		assert_int_equal(rig_expect_end(fd), RIG_FIN);
+		assert_true(clock_mono_ms() - began >= delay / 8 * 7);
+		close(fd);
+	}
+	assert_string_equal(heads[0], heads[1]);
+	/* who leaves meanwhile was refused for the same reason */
+	answer(r, BUSY, 60000);
+	rig_reset(refused_later(r, "auth_silent"));
+	rig_wait_metric(r, "proxy_connections{state=\"auth_delay\"}", 0);
+	assert_int_equal(rig_metric(r, "proxy_auth_attempts_total"
+	    "{method=\"userpass\",result=\"busy\"}"), 5);
 }
 
 /* authd's name for the user is the one that is judged and recorded; the class
@@ -200,7 +259,7 @@ test_address(void **state)
 
 	rig_start(r, (const char *[]){ BY_ADDRESS, NULL });
 	peers_script_login(r->peers, &(struct peers_login){
-		.user = "lan", .limits = "slow", .source_bound = true });
+		.user = "lan", .limits = "slow" });
 	for (enum speech how = SOCKS5; how < SPEECHES; how++) {
 		const struct record_session *s;
 		int fd = rig_connect(r, "127.0.0.7:0");
@@ -263,7 +322,8 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		T(throttled_looks_like_failed), T(authd_says_who_it_is),
+		T(throttled_looks_like_failed), T(busy_is_held_back_too),
+		T(authd_says_who_it_is),
 		T(address), T(address_without_authd),
 	};
 

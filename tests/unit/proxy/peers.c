@@ -290,7 +290,6 @@ answer_login(const struct peers_login *l, struct rpc_request *r)
 	m.limits = (char *)(l->limits != NULL ? l->limits : "");
 	m.groups = groups;
 	m.n_groups = l->groups;
-	m.source_bound = l->source_bound;
 	m.delay_ms = l->delay_ms;
 	m.expires_us = l->expires_us;
 	reply(r, &m.base);

@@ -39,7 +39,6 @@ struct peers_login {
 	const char *user, *limits;	/* who it is; NULL: not said */
 	unsigned groups;	/* how many: "group-0", … */
 	const char *group;	/* not NULL: the first one's name */
-	bool source_bound;
 	uint32_t delay_ms;
 	uint64_t expires_us;
 };

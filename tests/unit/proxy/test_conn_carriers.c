@@ -307,6 +307,7 @@ test_http_delay_then_retry(void **state)
 	feed_flush(r->w.feed);
 	s = peers_next_session(r->peers, RECORD_REJECT, "auth_failed");
 	first = s->id;
+	assert_int_equal(s->reply_code, 407);
 	expect_answer(r, fd, "HTTP/1.1 407 ");
 	assert_int_equal(the_conn(r)->state, CONN_REQUEST);
 	assert_in_range(the_conn(r)->h->left_ms, 1, 20000);

@@ -115,7 +115,7 @@ test_identity(void **state)
 	/* a user of the users file, whose network it is */
 	ask_addresses(r, false);
 	answer(r, &(struct peers_login){ .user = "printer",
-		.limits = "slow", .source_bound = true });
+		.limits = "slow" });
 	fd = connect_client(r);
 	put_lit(fd, ANONYMOUS5);
 	expect_session(r, fd, "printer", AUTH_PAM_ADDRESS, "slow");
@@ -395,8 +395,7 @@ test_leases(void **state)
 	struct rig *r = *state;
 
 	ask_addresses(r, false);
-	answer(r, &(struct peers_login){ .user = "lan",
-		.source_bound = true });
+	answer(r, &(struct peers_login){ .user = "lan" });
 	for (unsigned i = 0; i < 3; i++) {
 		int fd = connect_client(r);
 

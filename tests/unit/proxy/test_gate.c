@@ -41,8 +41,6 @@ struct asker {
 	bool told;
 	struct login_answer login;
 	struct decision decision;
-	struct rig *again;	/* asks again when the answer is another's */
-	struct login_question *question;
 };
 
 static struct rpc_client *
@@ -150,9 +148,6 @@ login_of(const char *user, const char *password, const char *from)
 		.source = source(from), .listener = "127.0.0.1:1080" };
 }
 
-static enum gate_result ask_login(struct rig *r, struct asker *a,
-    struct login_question *q);
-
 static void
 on_login(struct lease_waiter *w, const void *value)
 {
@@ -160,12 +155,6 @@ on_login(struct lease_waiter *w, const void *value)
 	const struct login_answer *answer = value;
 
 	assert_false(a->told);
-	if (value != NULL && a->again != NULL && answer->source_bound &&
-	    !addr_eq(&answer->asked_source, &a->question->source)) {
-		a->question->own_source = true;
-		(void)ask_login(a->again, a, a->question);
-		return;
-	}
 	a->told = true;
 	if (value == NULL)
 		return;
@@ -175,7 +164,7 @@ on_login(struct lease_waiter *w, const void *value)
 }
 
 static enum gate_result
-ask_login(struct rig *r, struct asker *a, struct login_question *q)
+ask_login(struct rig *r, struct asker *a, const struct login_question *q)
 {
 	const struct login_answer *answer = NULL;
 	enum gate_result result;
@@ -183,8 +172,6 @@ ask_login(struct rig *r, struct asker *a, struct login_question *q)
 	memset(a, 0, sizeof(*a));
 	list_init(&a->w.link);
 	a->w.done = on_login;
-	a->question = q;
-	a->again = r;
 	result = gate_login(r->gate, q, &a->w, &answer);
 	if (result == GATE_WAIT)
 		return result;
@@ -260,8 +247,7 @@ test_login_is_remembered(void **state)
 	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "192.0.2.7",
 	    &at_once), LOGIN_OK);
 	assert_false(at_once);
-	/* from anywhere, since the answer did not depend on it */
-	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "192.0.2.8",
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "192.0.2.7",
 	    &at_once), LOGIN_OK);
 	assert_true(at_once);
 	assert_int_equal(peers_logins(r->peers), 1);
@@ -282,17 +268,23 @@ test_failure_is_not_remembered(void **state)
 	assert_int_equal(gate_logins(r->gate), 0);
 }
 
-/* P-5: what is compared is each part, not what they look like joined. */
+/* P-5: what is compared is each part, the source among them, not what they look
+ * like joined. */
 static void
 test_login_key(void **state)
 {
 	static const struct {
-		const char *user, *password;
+		const char *user, *password, *from;
 	} others[] = {
-		{ "alicer", "ight" }, { "alic", "eright" },
-		{ "Alice", "right" },
-		{ "alice", "Right" }, { "alice", "right " }, { "bob", "right" },
-		{ "alice", "r" },
+		{ "alicer", "ight", "192.0.2.7" },
+		{ "alic", "eright", "192.0.2.7" },
+		{ "Alice", "right", "192.0.2.7" },
+		{ "alice", "Right", "192.0.2.7" },
+		{ "alice", "right ", "192.0.2.7" },
+		{ "bob", "right", "192.0.2.7" },
+		{ "alice", "r", "192.0.2.7" },
+		{ "alice", "right", "192.0.2.8" },
+		{ "alice", "right", "2001:db8::c000:207" },
 	};
 	struct rig *r = *state;
 	bool at_once;
@@ -301,7 +293,7 @@ test_login_key(void **state)
 	    LOGIN_OK);
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
 		(void)login(r, others[i].user, others[i].password,
-		    "192.0.2.7", &at_once);
+		    others[i].from, &at_once);
 		assert_false(at_once);
 	}
 	assert_int_equal(peers_logins(r->peers), 1 + ARRAY_LEN(others));
@@ -379,8 +371,8 @@ test_login_names_the_user(void **state)
 	asker_fini(&a);
 }
 
-/* PAM's answers are one source's from the start: nobody waits for another's,
- * and what the users file said is none of PAM. */
+/* Nobody waits for another source's answer, and what the users file said is
+ * none of PAM. */
 static void
 test_login_by_pam(void **state)
 {
@@ -399,12 +391,12 @@ test_login_by_pam(void **state)
 		assert_int_equal(ask_login(r, &askers[i], &q[i]), GATE_WAIT);
 		all[i] = &askers[i];
 	}
-	peers_wait_logins(r->peers, 3);
+	peers_wait_logins(r->peers, 4);
 	peers_script_login(r->peers, &(struct peers_login){ 0 });
 	peers_release(r->peers);
 	wait_told(r, all, 4);
-	assert_int_equal(peers_logins(r->peers), 3);
-	assert_int_equal(gate_logins(r->gate), 3);
+	assert_int_equal(peers_logins(r->peers), 4);
+	assert_int_equal(gate_logins(r->gate), 4);
 	for (size_t i = 0; i < 4; i++) {
 		assert_int_equal(askers[i].login.identity->method,
 		    methods[i % 2]);
@@ -439,8 +431,6 @@ test_login_by_address(void **state)
 	struct login_answer answer;
 	struct peers_asked asked;
 
-	peers_script_login(r->peers, &(struct peers_login){
-		.source_bound = true });
 	assert_int_equal(ask_by_address(r, "192.0.2.1", &answer), GATE_WAIT);
 	assert_int_equal(answer.result, LOGIN_OK);
 	asked = peers_asked_login(r->peers);
@@ -507,46 +497,45 @@ test_single_flight(void **state)
 		asker_fini(&askers[i]);
 }
 
-/* Three sources wait for one question whose answer turns out to be good for
- * the first only: the others ask for themselves. */
+/* P-1, P-5: each source is answered for itself. The one that is refused unseen
+ * is not let in by the other's lease, and its refusal is nobody else's. */
 static void
-test_answer_bound_to_its_source(void **state)
+test_sources_share_no_answer(void **state)
 {
-	static const char *const from[] = { "192.0.2.1", "192.0.2.2",
-		"192.0.2.3" };
+	static const char user[] = "192.0.2.1", guesser[] = "192.0.2.2";
 	struct rig *r = *state;
-	struct login_question q[3];
-	struct asker askers[3], *all[3];
+	struct login_question q[2];
+	struct asker askers[2], *all[2];
 	bool at_once;
 
+	/* not by waiting together */
 	peers_script_login(r->peers, &(struct peers_login){
 		.how = PEERS_HOLD });
-	for (size_t i = 0; i < 3; i++) {
-		q[i] = login_of("alice", PEERS_PASSWORD, from[i]);
+	for (size_t i = 0; i < 2; i++) {
+		q[i] = login_of("alice", PEERS_PASSWORD,
+		    i == 0 ? guesser : user);
 		assert_int_equal(ask_login(r, &askers[i], &q[i]), GATE_WAIT);
 		all[i] = &askers[i];
+		peers_wait_logins(r->peers, (unsigned)i + 1);
 	}
-	peers_wait_logins(r->peers, 1);
-	assert_int_equal(peers_logins(r->peers), 1);
-	peers_script_login(r->peers, &(struct peers_login){
-		.source_bound = true });
+	peers_script_login(r->peers, &(struct peers_login){ 0 });
 	peers_release(r->peers);
-	wait_told(r, all, 3);
-	assert_int_equal(peers_logins(r->peers), 3);
-	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(askers[i].login.result, LOGIN_OK);
-		assert_true(addr_eq(&askers[i].login.asked_source,
-		    &q[i].source));
-		asker_fini(&askers[i]);
-	}
-	for (size_t i = 0; i < 3; i++) {
-		(void)login(r, "alice", PEERS_PASSWORD, from[i], &at_once);
-		assert_true(at_once);
-	}
-	(void)login(r, "alice", PEERS_PASSWORD, "192.0.2.4", &at_once);
-	assert_false(at_once);
-	(void)login(r, "alice", PEERS_PASSWORD, "192.0.2.4", &at_once);
+	wait_told(r, all, 2);
+	asker_fini(&askers[0]);
+	asker_fini(&askers[1]);
+	/* not by a lease */
+	gate_reload(r->gate, &r->cfg);
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, user, NULL),
+	    LOGIN_OK);
+	peers_script_login(r->peers, &(struct peers_login){
+		.result = SALLYPORT__PB__AUTH_REPLY__RESULT__THROTTLED });
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, guesser, NULL),
+	    LOGIN_THROTTLED);
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, user, &at_once),
+	    LOGIN_OK);
 	assert_true(at_once);
+	assert_int_equal(peers_logins(r->peers), 4);
+	assert_int_equal(gate_logins(r->gate), 1);
 }
 
 /* What authd says, and what is made of it. */
@@ -1006,7 +995,6 @@ test_too_many_questions(void **state)
 		q = login_of(user, PEERS_PASSWORD, "::1");
 		assert_int_equal(ask_login(r, &askers[i], &q),
 		    i < CALLS_MAX ? GATE_WAIT : GATE_FULL);
-		askers[i].again = NULL;	/* q is gone */
 		if (i < CALLS_MAX)
 			all[i] = &askers[i];
 	}
@@ -1108,7 +1096,7 @@ main(void)
 		SERVED(login_names_the_user), SERVED(login_by_pam),
 		SERVED(login_by_address),
 		SERVED(login_by_address_of_nobody),
-		SERVED(single_flight), SERVED(answer_bound_to_its_source),
+		SERVED(single_flight), SERVED(sources_share_no_answer),
 		SERVED(login_answers), ALONE(authd_absent),
 		SERVED(authd_silent), SERVED(decision),
 		SERVED(decision_needs_its_heartbeat),
