@@ -42,6 +42,20 @@ def wait_for(what, condition, seconds=PATIENCE):
         time.sleep(0.02)
 
 
+def living(group):
+    """The commands of a process group, those that have ended excepted."""
+    found = []
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(") ")
+        except OSError:
+            continue    # gone meanwhile
+        state, _, its = rest.split()[:3]
+        if int(its) == group and state not in "ZX":
+            found.append(name)
+    return found
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """Says the path back; remembers who came."""
 
@@ -164,11 +178,11 @@ class Stack:
         try:
             assert self.stop() == 0, self.log()
         finally:
-            try:
+            # Those that have ended wait for whoever reaps orphans here.
+            left = living(group)
+            if left:
                 os.killpg(group, signal.SIGKILL)
-                raise AssertionError("run.sh left processes behind:\n" + self.log())
-            except ProcessLookupError:
-                pass
+                raise AssertionError(f"run.sh left {left} behind:\n" + self.log())
         log = self.log()
         for sign in BUGS:
             assert sign not in log, log
