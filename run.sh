@@ -290,7 +290,7 @@ launch() { # daemon [seconds to wait first]
     local d=$1
     (
         trap - TERM INT HUP
-        [ -n "${2:-}" ] && sleep "$2"
+        [ -n "${2:-}" ] && nap "$2"
         case $d in
         sessiond | apid)
             [ -n "$database" ] && export "SALLYPORT_SESSIOND__DATABASE=$database"
