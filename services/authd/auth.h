@@ -44,7 +44,7 @@ enum auth_result {
 
 struct auth_answer {
 	enum auth_result result;
-	bool counts;		/* BUSY after a look: it may have been wrong */
+	bool counts;		/* of BUSY: it was looked at, and may be wrong */
 	uint32_t delay_ms;	/* the client shall wait so long for a no */
 	char why[AUTH_WHY_SIZE];	/* for administrators and the log */
 	/* The rest is empty unless OK; strings are owned. */

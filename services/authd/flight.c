@@ -238,7 +238,7 @@ check(struct flight *f, const struct backend_turn *turn)
 
 	f->begun_ms = clock_mono_ms();
 	b->check(b->arg, turn, &q, &f->answer);
-	f->counts = f->answer.counts;
+	f->counts = f->answer.result == AUTH_BUSY && f->answer.counts;
 	secret_wipe(&f->password, sizeof(f->password));
 }
 

@@ -50,7 +50,7 @@ struct flight {
 	struct list waiters;	/* guarded by m, as is deadline_ms */
 	uint64_t deadline_ms;	/* of the most patient one */
 	uint64_t begun_ms;	/* the check, clock_mono_ms; 0: not yet */
-	bool counts;		/* as in the back end's answer */
+	bool counts;		/* the back end's answer, as in auth_answer */
 	uint64_t waited_us;	/* for the first thread */
 	enum auth_method method;
 	struct flight_text service, user, password;

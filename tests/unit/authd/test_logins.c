@@ -58,6 +58,7 @@ check(void *arg, const struct backend_turn *turn,
 			.counts = fake.counts };
 	else if (!str_eq(q->password, STR("wrong")))
 		*out = (struct auth_answer){ .result = AUTH_OK,
+			.counts = fake.counts,
 			.expires_us = fake.expires_us };
 }
 
@@ -694,6 +695,29 @@ errors_after_a_look_count(void **state)
 	gets(&a, AUTH_THROTTLED, LOGIN_FROM_NOWHERE);
 }
 
+/* His groups are not his failure, whatever the back end says of its look. */
+static void
+a_right_one_without_groups_does_not_count(void **state)
+{
+	struct logins_rules r = rules;
+	struct asker a;
+
+	(void)state;
+	r.system_groups = true;
+	r.guessing = (struct guessing_limits){ .per_user = 10,
+		.delay_base_ms = 1000, .delay_max_ms = 4000,
+		.window_ms = 900000 };
+	logins_set_rules(logins, &r);
+	fake.counts = true;
+	system_groups.fails = true;
+	ask(&a, "alice", "right");
+	gets(&a, AUTH_BUSY, LOGIN_FROM_CHECK);
+	assert_string_equal(a.body, "busy 1000");
+	system_groups.fails = false;
+	ask(&a, "alice", "right");
+	gets(&a, AUTH_OK, LOGIN_FROM_CHECK);
+}
+
 static void
 remembered_groups_wait_for_nobody(void **state)
 {
@@ -950,6 +974,7 @@ main(void)
 		TEST(failures_slow_the_pair_down),
 		TEST(guessing_learns_nothing_from_others),
 		TEST(errors_after_a_look_count),
+		TEST(a_right_one_without_groups_does_not_count),
 		TEST(remembered_groups_wait_for_nobody),
 		TEST(refusals_take_one_time),
 		TEST(what_is_remembered_is_never_slowed),
