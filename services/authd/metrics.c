@@ -43,12 +43,8 @@ static const struct metric_labels worker_labels = {
 	{ "state", NULL }, { worker_states, NULL },
 };
 
-/* In the order of enum pam_process_cause. */
-static const char *const causes[] = {
-	"recycled", "deadline", "died", "start", NULL,
-};
 static const struct metric_labels cause_labels = {
-	{ "cause", NULL }, { causes, NULL },
+	{ "cause", NULL }, { pam_process_cause_names, NULL },
 };
 
 static const char *const lookups[] = { "ok", "cached", "error", NULL };
@@ -81,4 +77,11 @@ authd_cells(struct metrics *m)
 		cells = metrics_thread(m);
 	}
 	return cells;
+}
+
+void
+authd_count_restart(void *metrics, enum pam_process_cause cause)
+{
+	metrics_add(authd_cells(metrics), METRIC_authd_worker_restarts_total,
+	    cause, 1);
 }

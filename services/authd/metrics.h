@@ -6,6 +6,7 @@
 #define AUTHD_METRICS_H
 
 #include "authd/auth.h"
+#include "authd/pam_process.h"
 #include "base/metrics.h"
 
 #define COUNTER(name, labels, help) METRIC_##name,
@@ -41,5 +42,7 @@ extern const struct metric_def authd_metrics[AUTHD_METRICS];
 
 /* The calling thread's share of `m`, made when it first asks. */
 struct metrics_cells *authd_cells(struct metrics *m);
+/* For struct pam_process_options; the argument is the struct metrics. */
+void authd_count_restart(void *metrics, enum pam_process_cause cause);
 
 #endif

@@ -28,15 +28,6 @@ static const enum authd_pam_result results[PAM_VERDICTS] = {
 	[PAM_VERDICT_ERROR] = AUTHD_PAM_ERROR,
 };
 
-static void
-on_restart(void *arg, enum pam_process_cause cause)
-{
-	struct pam_backend *b = arg;
-
-	metrics_add(authd_cells(b->metrics),
-	    METRIC_authd_worker_restarts_total, cause, 1);
-}
-
 /* ---- one conversation ---- */
 
 static const char *
@@ -237,7 +228,7 @@ pam_backend_new(const struct authd_config *cfg, struct roster *roster,
 	    cfg->workers * sizeof(b->processes[0]));
 	const struct pam_process_options o = {
 		.recycle_after = cfg->recycle_after,
-		.on_restart = on_restart, .arg = b,
+		.on_restart = authd_count_restart, .arg = metrics,
 	};
 
 	b->cfg = cfg;

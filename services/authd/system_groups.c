@@ -20,15 +20,6 @@ struct system_groups {
 };
 
 static void
-on_restart(void *arg, enum pam_process_cause cause)
-{
-	struct system_groups *g = arg;
-
-	metrics_add(authd_cells(g->metrics),
-	    METRIC_authd_worker_restarts_total, cause, 1);
-}
-
-static void
 remember(struct system_groups *g, struct str user,
     const struct string_list *found)
 {
@@ -116,7 +107,7 @@ system_groups_new(const struct authd_config *cfg, struct metrics *metrics)
 	struct system_groups *g = xcalloc(1, sizeof(*g));
 	const struct pam_process_options o = {
 		.recycle_after = cfg->recycle_after,
-		.on_restart = on_restart, .arg = g,
+		.on_restart = authd_count_restart, .arg = metrics,
 	};
 
 	g->metrics = metrics;
