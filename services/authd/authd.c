@@ -173,20 +173,19 @@ start_logins(struct authd *a, const struct settings *s, struct err *err)
 	a->pam_addresses = pam_backend_new(cfg, a->roster, a->metrics);
 	a->groups = system_groups_new(cfg, a->metrics);
 	o.methods[AUTH_USERPASS] = (struct logins_method){
-		users_backend_ops(&a->users), a->threads[POOL_HASH], 0 };
+		users_backend_ops(&a->users), a->threads[POOL_HASH] };
 	o.methods[AUTH_PAM_USERNAME] = (struct logins_method){
-		pam_backend_username(a->pam_names), a->threads[POOL_PAM], 0 };
+		pam_backend_username(a->pam_names), a->threads[POOL_PAM] };
 	o.methods[AUTH_PAM_ADDRESS] = (struct logins_method){
 		pam_backend_address(a->pam_addresses),
-		a->threads[POOL_ADDRESS], 0 };
+		a->threads[POOL_ADDRESS] };
 	o.groups = (struct logins_groups){ a->groups,
 		a->threads[POOL_GROUPS], system_groups_recall,
 		system_groups_look_up };
 	o.flights_max = a->contexts;
 	if (a->contexts > CONTEXTS_OF_METHOD)
 		a->contexts = CONTEXTS_OF_METHOD;
-	for (size_t m = 0; m < AUTH_METHODS; m++)
-		o.methods[m].waiters_max = a->contexts;
+	o.waiters_max = a->contexts;
 	a->contexts = AUTH_METHODS * a->contexts + CONTEXTS_SPARE;
 	a->logins = logins_new(&o, &rules);
 	return 0;

@@ -122,7 +122,7 @@ take_off(struct logins *l, const struct auth_question *q, const uint8_t *key,
 static bool
 has_place(const struct logins *l, enum auth_method method)
 {
-	return l->waiting[method] < l->o.methods[method].waiters_max;
+	return l->waiting[method] < l->o.waiters_max;
 }
 
 /* Puts the waiter on a flight; false: answer him `now`. */

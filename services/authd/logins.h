@@ -56,9 +56,6 @@ struct login_waiter {
 struct logins_method {
 	struct backend backend;
 	struct workers *threads;	/* borrowed; NULL: always BUSY */
-	/* Logins that may wait for checks. Of each method's own: those that
-	 * wait for one that hangs take no place from the others. */
-	unsigned waiters_max;
 };
 
 /* Groups beyond those of the answer. */
@@ -79,6 +76,9 @@ struct logins_options {
 	/* Appends the answer as it will be sent. */
 	void (*encode)(const struct auth_answer *a, struct bytes *out);
 	unsigned flights_max;		/* checks under way or waiting */
+	/* Logins of one method that may wait for checks: those that wait for
+	 * one that hangs take no place from the other methods. */
+	unsigned waiters_max;
 	size_t cache_entries, guessing_entries;
 };
 

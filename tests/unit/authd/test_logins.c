@@ -201,11 +201,12 @@ set_up(void **state)
 	const struct workers_options one = { "test", 1, QUEUE };
 	const struct logins_method fake_method = {
 		{ .name = "fake", .uses_source = uses_source, .check = check },
-		NULL, WAITERS };
+		NULL };
 	struct logins_options o = {
 		.methods = { fake_method, fake_method, fake_method },
 		.groups = { .recall = recall, .look_up = look_up },
 		.encode = encode, .flights_max = 1 + QUEUE + 1 + QUEUE,
+		.waiters_max = WAITERS,
 		.cache_entries = 16, .guessing_entries = 1024,
 	};
 	struct err err;
