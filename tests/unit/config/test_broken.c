@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "config/config.h"
+#include "directory.h"
 
 enum where { TOML, YAML, VARIABLE, FLAG };
 
@@ -963,22 +964,6 @@ test_errors_are_bounded(void **state)
 	assert_int_equal(unlink(from.path), 0);
 	config_errors_fini(&errors);
 	bytes_fini(&text);
-}
-
-static char directory[] = "/tmp/test_config_XXXXXX";
-
-static int
-enter_directory(void **state)
-{
-	(void)state;
-	return mkdtemp(directory) != NULL ? chdir(directory) : -1;
-}
-
-static int
-leave_directory(void **state)
-{
-	(void)state;
-	return chdir("/") == 0 ? rmdir(directory) : -1;
 }
 
 int

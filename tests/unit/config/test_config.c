@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "directory.h"
 
 static void
 write_file(const char *path, const char *text)
@@ -696,22 +697,6 @@ test_rules_allow(void **state)
 
 		config_free(&s);
 	}
-}
-
-static char directory[] = "/tmp/test_config_XXXXXX";
-
-static int
-enter_directory(void **state)
-{
-	(void)state;
-	return mkdtemp(directory) != NULL ? chdir(directory) : -1;
-}
-
-static int
-leave_directory(void **state)
-{
-	(void)state;
-	return chdir("/") == 0 ? rmdir(directory) : -1;
 }
 
 int

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "config/config.h"
+#include "directory.h"
 
 static void
 write_file(const char *path, const char *text)
@@ -727,22 +728,6 @@ test_restart_needed(void **state)
 		config_free(&old);
 		config_free(&new);
 	}
-}
-
-static char directory[] = "/tmp/test_config_XXXXXX";
-
-static int
-enter_directory(void **state)
-{
-	(void)state;
-	return mkdtemp(directory) != NULL ? chdir(directory) : -1;
-}
-
-static int
-leave_directory(void **state)
-{
-	(void)state;
-	return chdir("/") == 0 ? rmdir(directory) : -1;
 }
 
 int
