@@ -11,6 +11,7 @@
 #include "authd/system_groups.h"
 #include "authd/users_backend.h"
 #include "authd/workers.h"
+#include "base/cores.h"
 #include "base/mem.h"
 #include "service/watch.h"
 
@@ -20,6 +21,7 @@
 #define CONTEXTS_SPARE 64
 #define CONTEXTS_OF_METHOD ((CONTEXTS_MAX - CONTEXTS_SPARE) / AUTH_METHODS)
 #define ADMIN_CONTEXTS 8
+#define HASH_WORKERS_MAX 64	/* as the configuration's */
 
 /* The threads for what takes its time. */
 enum pool { POOL_HASH, POOL_PAM, POOL_ADDRESS, POOL_GROUPS, POOLS };
@@ -133,6 +135,19 @@ rules_of(const struct authd_config *cfg)
 	};
 }
 
+/*
+ * One core is left to those who need no hash: a thread that has just slept may
+ * have to wait for the next tick of the scheduler (4 ms at 250 Hz) before it
+ * takes a core from a hash, whatever their priorities are.
+ */
+static unsigned
+hash_workers_default(void)
+{
+	unsigned n = cores_usable();
+
+	return n < 2 ? 1 : n - 1 < HASH_WORKERS_MAX ? n - 1 : HASH_WORKERS_MAX;
+}
+
 /* Adds to how many requests may be under way. */
 static int
 start_threads(struct authd *a, const struct authd_config *cfg,
@@ -140,7 +155,7 @@ start_threads(struct authd *a, const struct authd_config *cfg,
 {
 	const struct workers_options pools[POOLS] = {
 		[POOL_HASH] = { "hash", cfg->hash_workers > 0 ?
-		    cfg->hash_workers : workers_default(), cfg->queue },
+		    cfg->hash_workers : hash_workers_default(), cfg->queue },
 		[POOL_PAM] = { "pam", cfg->workers, cfg->queue },
 		[POOL_ADDRESS] = { "pam_address", cfg->workers, cfg->queue },
 		[POOL_GROUPS] = { "groups", SYSTEM_GROUPS_THREADS,

@@ -33,16 +33,6 @@ struct workers {
 	struct thread threads[];
 };
 
-unsigned
-workers_default(void)
-{
-	cpu_set_t set;
-	int n = sched_getaffinity(0, sizeof(set), &set) == 0
-	    ? CPU_COUNT(&set) : 1;
-
-	return n < 64 ? (unsigned)n : 64;
-}
-
 /* Waits for a job; NULL: to stop. */
 static struct workers_job *
 take(struct workers *w)

@@ -2,8 +2,8 @@
 /*
  * workers: a fixed number of threads for slow work, and a bounded queue.
  *
- * The threads run at a lower priority than those that serve, so that hashing
- * on all cores delays nobody who needs none. Any thread may submit.
+ * The threads run at a lower priority than those that serve, so that work of
+ * milliseconds delays few who need none. Any thread may submit.
  */
 #ifndef AUTHD_WORKERS_H
 #define AUTHD_WORKERS_H
@@ -25,8 +25,6 @@ struct workers_job {
 	void (*run)(struct workers_job *j, bool abandoned);
 };
 
-/* Threads to use for 0 of the configuration: one a core that we may use. */
-unsigned workers_default(void);
 struct workers_options {
 	const char *name;	/* of the threads, at most 15 bytes */
 	unsigned threads;	/* at least 1 */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "msg/rpc_client.h"
@@ -29,13 +30,14 @@
 /* How long a successor waits for the suite. */
 #define BUS_MS 10000
 #define BUS_POLL_MS 20
+#define WORKERS_MAX 256	/* as the configuration's */
 
 static unsigned
-count_cores(void)
+default_workers(void)
 {
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = cores_usable();
 
-	return n < 1 ? 1 : n > 256 ? 256 : (unsigned)n;
+	return n < WORKERS_MAX ? n : WORKERS_MAX;
 }
 
 /*
@@ -163,7 +165,7 @@ proxy_bind(struct proxy *p, struct err *err)
 {
 	const struct proxy_config *cfg = &p->settings->proxy;
 
-	p->n_workers = cfg->workers != 0 ? cfg->workers : count_cores();
+	p->n_workers = cfg->workers != 0 ? cfg->workers : default_workers();
 	read_instance(p);
 	p->max_connections = connections_allowed(cfg, p->n_workers, err);
 	if (p->max_connections == 0)

@@ -169,15 +169,6 @@ nothing_after_the_end(void **state)
 	assert_int_equal(ran.n, 1);
 }
 
-static void
-some_threads_by_default(void **state)
-{
-	unsigned n = workers_default();
-
-	(void)state;
-	assert_in_range(n, 1, 64);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -188,7 +179,6 @@ main(void)
 		TEST(the_first_goes_first),
 		TEST(what_waits_is_abandoned),
 		TEST(nothing_after_the_end),
-		cmocka_unit_test(some_threads_by_default),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
