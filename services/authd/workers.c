@@ -3,17 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "base/background.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
 #define NICE 10
-#define SLICE_NS 100000000	/* the longest there is */
 
 struct thread {
 	struct workers *workers;
@@ -50,37 +46,13 @@ take(struct workers *w)
 	return j;
 }
 
-/*
- * Linux: of this thread only, and a courtesy, so it may fail. A kernel that
- * knows slices (6.12) takes the core at once from who has the longer one when
- * somebody with a shorter one wakes; otherwise he would wait for the end of a
- * slice, and does so on each of the threads that an answer passes. Not
- * SCHED_IDLE: where others keep all cores busy nobody would be let in.
- */
-static void
-stand_back(void)
-{
-	/* The kernel's; the C library of Debian 12 has none. */
-	const struct {
-		uint32_t size, policy;
-		uint64_t flags;
-		int32_t nice;
-		uint32_t priority;
-		uint64_t slice_ns, deadline, period;
-	} wanted = { .size = sizeof(wanted), .policy = SCHED_OTHER,
-		.nice = NICE, .slice_ns = SLICE_NS };
-
-	if (syscall(SYS_sched_setattr, 0, &wanted, 0) != 0)
-		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
-}
-
 static void *
 run(void *arg)
 {
 	const struct thread *t = arg;
 	struct workers_job *j;
 
-	stand_back();
+	background_begin(NICE);
 	while ((j = take(t->workers)) != NULL) {
 		j->thread = t->index;
 		j->run(j, false);

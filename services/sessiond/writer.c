@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/background.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -436,6 +437,7 @@ run(void *arg)
 	struct writer *w = arg;
 	bool stopping = false;
 
+	background_begin(0);
 	w->cells = metrics_thread(w->options.metrics);
 	w->apply = apply_new(w->store, w->cells);
 	metrics_gauge_set(w->cells, M_db_up, w->backend, !w->failing);
