@@ -402,13 +402,15 @@ wait_ready() {
 exec {nothing}<> <(:)
 nap() { read -r -t "$1" -u "$nothing" _; }
 
+# Outside of a trap bash has reaped what ended, so that the cheap question does:
+# it is asked fifty times a second.
 supervise() {
     local d pid
     while [ -z "$stopping" ]; do
         nap 0.1
         for d in "${daemons[@]}"; do
             pid=${pid_of[$d]}
-            if gone "$pid" && [ -z "$stopping" ]; then
+            if ! kill -0 "$pid" 2>/dev/null && [ -z "$stopping" ]; then
                 wait "$pid" 2>/dev/null
                 relaunch "$d" "exit $?"
             fi
