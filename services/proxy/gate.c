@@ -12,10 +12,12 @@ struct flight;
 /* Asks what no lease answers; false: that cannot be done now. */
 typedef bool ask_fn(struct gate *g, const void *question, struct flight *f);
 
-/* One sort of question: its leases, and who is asked. */
+/* One sort of question: its leases, who is asked, and whether an answer that is
+ * remembered answers a question with the same key (NULL: always). */
 struct inquiry {
 	struct lease_cache *leases;
 	ask_fn *ask;
+	bool (*answers)(const void *answer, const void *question);
 };
 
 struct gate {
@@ -56,28 +58,45 @@ flight_land(struct flight *f)
 	return l;
 }
 
+/* false: it cannot be asked now, and nobody may wait for it any more. */
+static bool
+take_off(struct gate *g, struct inquiry *i, struct lease *lease,
+    const void *question, struct lease_waiter *waiter)
+{
+	struct flight *f = flight_new(g, lease);
+
+	if (i->ask(g, question, f))
+		return true;
+	/* The waiter must not be run from in here. */
+	if (waiter != NULL)
+		lease_cancel(waiter);
+	lease_answer(i->leases, flight_land(f), NULL, 0, 0);
+	return false;
+}
+
 static enum gate_result
 look(struct gate *g, struct inquiry *i, struct str key, const void *question,
     struct lease_waiter *waiter, const void **answer)
 {
 	struct lease *lease = NULL;
-	struct flight *f;
+	uint64_t now = clock_mono_ms();
 
-	switch (lease_find(i->leases, key, clock_mono_ms(), waiter, answer,
-	    &lease)) {
+	switch (lease_find(i->leases, key, now, waiter, answer, &lease)) {
 	case LEASE_HIT:
+		if (i->answers != NULL && !i->answers(*answer, question))
+			return GATE_NOW;
+		lease = lease_renew(i->leases, lease, now);
+		/* Where it cannot be asked now, the old one serves on. */
+		if (lease != NULL)
+			(void)take_off(g, i, lease, question, NULL);
 		return GATE_NOW;
 	case LEASE_WAIT:
 		return GATE_WAIT;
-	case LEASE_FULL:
-		break;
 	case LEASE_ASK:
-		f = flight_new(g, lease);
-		if (i->ask(g, question, f))
+		if (take_off(g, i, lease, question, waiter))
 			return GATE_WAIT;
-		/* The waiter must not be run from in here. */
-		lease_cancel(waiter);
-		lease_answer(i->leases, flight_land(f), NULL, 0, 0);
+		break;
+	case LEASE_FULL:
 		break;
 	}
 	return GATE_FULL;
@@ -85,15 +104,18 @@ look(struct gate *g, struct inquiry *i, struct str key, const void *question,
 
 /* ---- login ---- */
 
-/* How long a good login may be used again, on the boot clock. */
+/* How long a good login may be used again, on the boot clock; 0: nothing was
+ * said about it. */
 static uint64_t
 login_until(const struct gate *g, const struct login_answer *a,
     uint64_t now_ms)
 {
 	uint64_t ms = g->cfg->lease_login, wall = clock_wall_us();
 
-	if (a->result != LOGIN_OK)
+	if (a->result == LOGIN_SILENT || a->result == LOGIN_BUSY)
 		return 0;
+	if (a->result != LOGIN_OK)
+		return now_ms;
 	if (a->expires_us != 0) {
 		uint64_t left =
 		    a->expires_us > wall ? (a->expires_us - wall) / 1000 : 0;
@@ -170,10 +192,21 @@ on_decision(void *arg, const struct decision *decision)
 	*kept = *decision;
 	if (ms > g->cfg->lease_decision)
 		ms = g->cfg->lease_decision;
-	if (decision->verdict == VERDICT_UNAVAILABLE)
-		ms = 0;
 	kept->until_ms = now + ms;
-	lease_answer(g->decisions.leases, flight_land(f), kept, now, now + ms);
+	if (decision->verdict == VERDICT_UNAVAILABLE)
+		kept->until_ms = 0;
+	lease_answer(g->decisions.leases, flight_land(f), kept, now,
+	    kept->until_ms);
+}
+
+/* One that is bound to a source serves that one only. */
+static bool
+decision_answers(const void *answer, const void *question)
+{
+	const struct decision *d = answer;
+	const struct decide_question *q = question;
+
+	return !d->source_bound || addr_eq(&d->asked_source, &q->source);
 }
 
 static bool
@@ -243,8 +276,7 @@ gate_decide(struct gate *g, const struct decide_question *q,
 	enum gate_result result =
 	    decide_look(g, q, q->own_source, waiter, decision);
 
-	if (result == GATE_NOW && (*decision)->source_bound &&
-	    !addr_eq(&(*decision)->asked_source, &q->source))
+	if (result == GATE_NOW && !decision_answers(*decision, q))
 		result = decide_look(g, q, true, waiter, decision);
 	return result;
 }
@@ -288,9 +320,10 @@ gate_new(struct asks *asks, const struct policy_view *view,
 	g->asks = asks;
 	g->view = view;
 	g->cfg = cfg;
-	g->logins = (struct inquiry){ lease_cache_new(&logins), ask_login };
-	g->decisions =
-	    (struct inquiry){ lease_cache_new(&decisions), ask_policy };
+	g->logins = (struct inquiry){ lease_cache_new(&logins), ask_login,
+		NULL };
+	g->decisions = (struct inquiry){ lease_cache_new(&decisions),
+		ask_policy, decision_answers };
 	g->hmac = digest_keyed_new();
 	list_init(&g->flights);
 	return g;

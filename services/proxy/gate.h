@@ -5,8 +5,8 @@
  * Puts the leases before the questions of asks.h: a login is remembered under
  * an HMAC of the question, its source included; a decision under the question
  * itself, as long as the policy it came from is in force, and with the source
- * only where that mattered. Equal questions are asked once. Owned by one
- * worker.
+ * only where that mattered. Equal questions are asked once, and those in use
+ * again before their lease ends. Owned by one worker.
  */
 #ifndef PROXY_GATE_H
 #define PROXY_GATE_H

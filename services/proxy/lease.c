@@ -7,11 +7,16 @@
 #include "base/map.h"
 #include "base/mem.h"
 
+/* An answer, or a question that is out. A question that renews an answer is
+ * not in the map while the answer is. */
 struct lease {
 	struct map_node node;
 	struct list link;	/* in answers, oldest use first, or in asked */
 	struct list waiters;
 	uint64_t until_ms;	/* 0: the question is out */
+	uint64_t renew_ms;	/* when that is due; NEVER: it was asked */
+	struct lease *renewal;	/* of an answer: the question, or NULL */
+	struct lease *renews;	/* of a question: the answer, or NULL */
 	void *value;
 	char key[];
 };
@@ -24,6 +29,8 @@ struct lease_cache {
 	size_t n_answers;
 	struct lease_stats stats;
 };
+
+#define NEVER UINT64_MAX
 
 struct lease_cache *
 lease_cache_new(const struct lease_options *o)
@@ -45,6 +52,8 @@ lease_drop(struct lease_cache *c, struct lease *l)
 	list_del(&l->link);
 	if (l->until_ms != 0)
 		c->n_answers--;
+	if (l->renewal != NULL)
+		l->renewal->renews = NULL;
 	if (l->value != NULL)
 		c->o.free_value(l->value);
 	secret_wipe(l->key, l->node.key.len);
@@ -72,23 +81,37 @@ lease_make_room(struct lease_cache *c)
 	return true;
 }
 
+/* A question; not in the map yet. */
 static struct lease *
-lease_add(struct lease_cache *c, struct str key)
+lease_new(struct lease_cache *c, struct str key)
 {
 	struct lease *l = xmalloc(sizeof(*l) + key.len);
 
 	memset(l, 0, sizeof(*l));
 	memcpy(l->key, key.ptr, key.len);
+	l->node.key = (struct str){ l->key, key.len };
 	list_init(&l->waiters);
 	list_init(&l->link);
 	list_push(&c->asked, &l->link);
-	map_insert(&c->map, &l->node, (struct str){ l->key, key.len });
 	return l;
+}
+
+/* Drops an answer that has run out; gives the question that renews it, which
+ * takes its place, or NULL. */
+static struct lease *
+lease_end(struct lease_cache *c, struct lease *l)
+{
+	struct lease *renewal = l->renewal;
+
+	lease_drop(c, l);
+	if (renewal != NULL)
+		map_insert(&c->map, &renewal->node, renewal->node.key);
+	return renewal;
 }
 
 enum lease_found
 lease_find(struct lease_cache *c, struct str key, uint64_t now_ms,
-    struct lease_waiter *waiter, const void **value, struct lease **asked)
+    struct lease_waiter *waiter, const void **value, struct lease **lease)
 {
 	struct map_node *n = map_find(&c->map, key);
 	struct lease *l = n == NULL ? NULL : container_of(n, struct lease, node);
@@ -99,11 +122,11 @@ lease_find(struct lease_cache *c, struct str key, uint64_t now_ms,
 			list_push(&c->answers, &l->link);
 			c->stats.hits++;
 			*value = l->value;
+			*lease = l;
 			return LEASE_HIT;
 		}
 		c->stats.stale++;
-		lease_drop(c, l);
-		l = NULL;
+		l = lease_end(c, l);
 	}
 	c->stats.misses++;
 	if (l != NULL) {
@@ -112,10 +135,57 @@ lease_find(struct lease_cache *c, struct str key, uint64_t now_ms,
 	}
 	if (!lease_make_room(c))
 		return LEASE_FULL;
-	l = lease_add(c, key);
+	l = lease_new(c, key);
+	map_insert(&c->map, &l->node, l->node.key);
 	list_push(&l->waiters, &waiter->link);
-	*asked = l;
+	*lease = l;
 	return LEASE_ASK;
+}
+
+struct lease *
+lease_renew(struct lease_cache *c, struct lease *hit, uint64_t now_ms)
+{
+	struct lease *l;
+
+	if (now_ms < hit->renew_ms)
+		return NULL;
+	hit->renew_ms = NEVER;
+	l = lease_new(c, hit->node.key);
+	l->renews = hit;
+	hit->renewal = l;
+	c->stats.renewals++;
+	return l;
+}
+
+/* Between 3/4 and 15/16 of its life, by the hash of the key, whose own key is
+ * random. */
+static uint64_t
+renew_at(const struct lease *l, uint64_t now_ms)
+{
+	uint64_t life = l->until_ms - now_ms;
+
+	return now_ms + life / 4 * 3 + life * (l->node.hash >> 56) / (256 * 16 / 3);
+}
+
+/* Takes a question out of wherever it is. */
+static void
+lease_land(struct lease_cache *c, struct lease *asked, uint64_t until_ms)
+{
+	struct lease *old = asked->renews;
+	struct map_node *n;
+
+	list_del(&asked->link);
+	if (old != NULL) {
+		asked->renews = NULL;
+		old->renewal = NULL;
+		if (until_ms != 0)
+			lease_drop(c, old);
+		return;
+	}
+	/* In the map, unless what it was to renew went before its time. */
+	n = map_find(&c->map, asked->node.key);
+	if (n == &asked->node)
+		map_remove(&c->map, n);
 }
 
 void
@@ -126,19 +196,19 @@ lease_answer(struct lease_cache *c, struct lease *asked, void *value,
 
 	ASSERT(asked->until_ms == 0 && asked->value == NULL);
 	/* Out of the map first: a waiter may ask the same again. */
-	map_remove(&c->map, &asked->node);
-	list_del(&asked->link);
+	lease_land(c, asked, until_ms);
 	while ((n = list_pop(&asked->waiters)) != NULL) {
 		struct lease_waiter *w =
 		    container_of(n, struct lease_waiter, link);
 
 		w->done(w, value);
 	}
-	if (value != NULL && until_ms > now_ms && lease_make_room(c) &&
-	    map_find(&c->map, asked->node.key) == NULL) {
+	if (value != NULL && until_ms > now_ms &&
+	    map_find(&c->map, asked->node.key) == NULL && lease_make_room(c)) {
 		asked->value = value;
 		asked->until_ms = until_ms;
 		map_insert(&c->map, &asked->node, asked->node.key);
+		asked->renew_ms = renew_at(asked, now_ms);
 		list_push(&c->answers, &asked->link);
 		c->n_answers++;
 		return;
@@ -188,7 +258,9 @@ lease_cache_free(struct lease_cache **cp)
 		    container_of(c->asked.next, struct lease, link);
 
 		ASSERT(list_empty(&l->waiters));
-		lease_drop(c, l);
+		list_del(&l->link);
+		secret_wipe(l->key, l->node.key.len);
+		free(l);
 	}
 	map_fini(&c->map);
 	free(c);

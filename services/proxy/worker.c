@@ -58,9 +58,12 @@ publish_stats(struct worker *w)
 			    at + r, now[r] - w->published.lease[i][r]);
 		metrics_add(cells, METRIC_proxy_cache_evictions_total, i,
 		    lease[i].evictions - w->published.evictions[i]);
+		metrics_add(cells, METRIC_proxy_cache_renewals_total, i,
+		    lease[i].renewals - w->published.renewals[i]);
 		for (unsigned r = 0; r < CACHE_RESULTS; r++)
 			w->published.lease[i][r] = now[r];
 		w->published.evictions[i] = lease[i].evictions;
+		w->published.renewals[i] = lease[i].renewals;
 	}
 	metrics_gauge_set(cells, METRIC_proxy_relay_memory_bytes, 0,
 	    (int64_t)relay_room_memory(w->relays));

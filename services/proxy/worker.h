@@ -60,7 +60,7 @@ struct worker {
 	bool stopping;			/* leave the loop */
 	/* What the metrics already have of the rooms' own counters. */
 	struct {
-		uint64_t lease[2][3], evictions[2], dns[6];
+		uint64_t lease[2][3], evictions[2], renewals[2], dns[6];
 		struct assoc_stats udp;
 	} published;
 };

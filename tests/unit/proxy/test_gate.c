@@ -625,6 +625,91 @@ test_authd_silent(void **state)
 	    LOGIN_FAILED);
 }
 
+/* Late in the life of a lease: when each key is due. */
+#define LATE_MS 4700
+
+/* Waits for the answer to a renewal, which has no asker. */
+static void
+wait_renewed(struct rig *r)
+{
+	struct pollfd p = { .fd = mailbox_fd(r->mailbox), .events = POLLIN };
+
+	assert_int_equal(poll(&p, 1, PEERS_WAIT_MS), 1);
+	mailbox_deliver(r->mailbox);
+}
+
+/* In use, it never runs out: nobody waits, though authd is asked again. */
+static void
+test_login_is_renewed(void **state)
+{
+	struct rig *r = *state;
+	uint64_t now = MONO_US;
+	bool at_once;
+
+	clock_test_set(now, WALL_US);
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::1", NULL),
+	    LOGIN_OK);
+	for (unsigned i = 1; i <= 3; i++) {
+		now += LATE_MS * 1000;
+		clock_test_set(now, WALL_US);
+		assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::1",
+		    &at_once), LOGIN_OK);
+		assert_true(at_once);
+		wait_renewed(r);
+		assert_int_equal(peers_logins(r->peers), 1 + i);
+		assert_int_equal(gate_logins(r->gate), 1);
+	}
+	assert_int_equal(gate_login_stats(r->gate).renewals, 3);
+}
+
+/* The password was changed: the lease ends with the answer, not later. */
+static void
+test_renewal_refused(void **state)
+{
+	struct rig *r = *state;
+	bool at_once;
+
+	clock_test_set(MONO_US, WALL_US);
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::1", NULL),
+	    LOGIN_OK);
+	peers_script_login(r->peers, &(struct peers_login){
+		.result = SALLYPORT__PB__AUTH_REPLY__RESULT__FAILED });
+	clock_test_set(MONO_US + LATE_MS * 1000, WALL_US);
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::1", &at_once),
+	    LOGIN_OK);
+	assert_true(at_once);
+	wait_renewed(r);
+	assert_int_equal(gate_logins(r->gate), 0);
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::1", NULL),
+	    LOGIN_FAILED);
+}
+
+/* authd has no room: that says nothing about the user. */
+static void
+test_renewal_while_busy(void **state)
+{
+	struct rig *r = *state;
+	bool at_once;
+
+	clock_test_set(MONO_US, WALL_US);
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::1", NULL),
+	    LOGIN_OK);
+	peers_script_login(r->peers, &(struct peers_login){
+		.result = SALLYPORT__PB__AUTH_REPLY__RESULT__BUSY });
+	for (unsigned i = 0; i < 2; i++) {
+		clock_test_set(MONO_US + (LATE_MS + i) * 1000, WALL_US);
+		assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::1",
+		    &at_once), LOGIN_OK);
+		assert_true(at_once);
+		if (i == 0)
+			wait_renewed(r);
+	}
+	assert_int_equal(peers_logins(r->peers), 2);
+	clock_test_set(MONO_US + 5000 * 1000, WALL_US);
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::1", NULL),
+	    LOGIN_BUSY);
+}
+
 /* ---- decisions ---- */
 
 static struct identity *
@@ -915,6 +1000,58 @@ test_decision_bound_to_its_source(void **state)
 	identity_unref(&c.who);
 }
 
+/* The new answer counts from when it is there, here: the policy allowed, and
+ * does so no more. */
+static void
+test_decision_is_renewed(void **state)
+{
+	struct rig *r = *state;
+	struct case_question c;
+	bool at_once;
+
+	question_init(&c, "alice", 0, "", "198.51.100.1", 443);
+	clock_test_set(MONO_US, WALL_US);
+	hear(r);
+	assert_false(decided_at_once(r, &c.q));
+	peers_script_decision(r->peers, &(struct peers_decision){
+		.action = SALLYPORT__PB__DECISION__ACTION__BLOCK });
+	clock_test_set(MONO_US + LATE_MS * 1000, WALL_US);
+	hear(r);
+	assert_int_equal(decide(r, &c.q, &at_once).verdict, VERDICT_ALLOW);
+	assert_true(at_once);
+	wait_renewed(r);
+	assert_int_equal(decide(r, &c.q, &at_once).verdict, VERDICT_BLOCK);
+	assert_true(at_once);
+	assert_int_equal(peers_decisions(r->peers), 2);
+	identity_unref(&c.who);
+}
+
+/* Somebody from elsewhere does not renew what does not serve him. */
+static void
+test_renewal_is_of_its_source(void **state)
+{
+	struct rig *r = *state;
+	struct case_question c;
+
+	question_init(&c, "alice", 0, "", "198.51.100.1", 443);
+	peers_script_decision(r->peers, &(struct peers_decision){
+		.source_bound = true });
+	clock_test_set(MONO_US, WALL_US);
+	hear(r);
+	assert_false(decided_at_once(r, &c.q));
+	clock_test_set(MONO_US + LATE_MS * 1000, WALL_US);
+	hear(r);
+	c.q.source = source("192.0.2.8");
+	assert_false(decided_at_once(r, &c.q));
+	assert_int_equal(gate_decide_stats(r->gate).renewals, 0);
+	c.q.source = source("192.0.2.7");
+	assert_true(decided_at_once(r, &c.q));
+	assert_int_equal(gate_decide_stats(r->gate).renewals, 1);
+	wait_renewed(r);
+	assert_int_equal(peers_decisions(r->peers), 3);
+	identity_unref(&c.who);
+}
+
 static void
 test_decision_answers(void **state)
 {
@@ -1098,7 +1235,10 @@ main(void)
 		SERVED(login_by_address_of_nobody),
 		SERVED(single_flight), SERVED(sources_share_no_answer),
 		SERVED(login_answers), ALONE(authd_absent),
-		SERVED(authd_silent), SERVED(decision),
+		SERVED(authd_silent), SERVED(login_is_renewed),
+		SERVED(renewal_refused), SERVED(renewal_while_busy),
+		SERVED(decision), SERVED(decision_is_renewed),
+		SERVED(renewal_is_of_its_source),
 		SERVED(decision_needs_its_heartbeat),
 		SERVED(decision_expires), SERVED(decision_key),
 		SERVED(decision_bound_to_its_source),

@@ -446,6 +446,199 @@ test_bounded_under_load(void **state)
 	assert_int_equal(made, n_freed);
 }
 
+/* ---- renewal ---- */
+
+/* The question that renews "a", which began at 0; NULL: it is not due. */
+static struct lease *
+renew(struct lease_cache *c, uint64_t now, int expected)
+{
+	struct waiter w;
+	struct lease *hit = NULL;
+	int v = 0;
+
+	waiter_init(&w);
+	assert_int_equal(find(c, "a", now, &w, &v, &hit), LEASE_HIT);
+	assert_int_equal(v, expected);
+	return lease_renew(c, hit, now);
+}
+
+static void
+test_renewed_once(void **state)
+{
+	struct lease_cache *c = cache_new(4);
+	struct lease *asked;
+
+	(void)state;
+	fill(c, "a", 1, 1000);
+	assert_null(renew(c, 0, 1));
+	assert_null(renew(c, 749, 1));
+	asked = renew(c, 938, 1);
+	assert_non_null(asked);
+	assert_null(renew(c, 939, 1));	/* and the old one still serves */
+	assert_int_equal(lease_stats(c).renewals, 1);
+	lease_answer(c, asked, value_new(2), 950, 1950);
+	assert_int_equal(n_freed, 1);
+	assert_int_equal(lease_count(c), 1);
+	assert_null(renew(c, 1000, 2));
+	assert_null(renew(c, 950 + 749, 2));
+	asked = renew(c, 950 + 938, 2);
+	assert_non_null(asked);
+	lease_answer(c, asked, value_new(3), 1890, 2890);
+	assert_int_equal(lease_count(c), 1);
+	lease_cache_free(&c);
+	assert_int_equal(n_freed, 3);
+}
+
+/* A no replaces the yes before its end, although it is not kept. */
+static void
+test_renewal_that_is_not_kept(void **state)
+{
+	struct lease_cache *c = cache_new(4);
+	struct lease *asked;
+
+	(void)state;
+	fill(c, "a", 1, 1000);
+	asked = renew(c, 940, 1);
+	assert_non_null(asked);
+	lease_answer(c, asked, value_new(2), 950, 950);
+	assert_int_equal(n_freed, 2);
+	assert_int_equal(lease_count(c), 0);
+	assert_false(has(c, "a", 951));
+	lease_cache_free(&c);
+}
+
+/* Nobody answers: the old one serves to its end, and nobody is asked again. */
+static void
+test_renewal_without_an_answer(void **state)
+{
+	struct lease_cache *c = cache_new(4);
+	struct lease *asked;
+
+	(void)state;
+	fill(c, "a", 1, 1000);
+	asked = renew(c, 940, 1);
+	assert_non_null(asked);
+	lease_answer(c, asked, NULL, 945, 0);
+	assert_int_equal(n_freed, 0);
+	assert_null(renew(c, 950, 1));
+	assert_null(renew(c, 999, 1));
+	assert_false(has(c, "a", 1000));
+	lease_cache_free(&c);
+	assert_int_equal(n_freed, 1);
+}
+
+static void
+test_waiting_for_a_renewal(void **state)
+{
+	struct lease_cache *c = cache_new(4);
+	struct waiter w[2];
+	struct lease *asked, *second = NULL;
+	int v;
+
+	(void)state;
+	fill(c, "a", 1, 1000);
+	asked = renew(c, 940, 1);
+	assert_non_null(asked);
+	for (unsigned i = 0; i < 2; i++) {
+		waiter_init(&w[i]);
+		assert_int_equal(find(c, "a", 1000 + i, &w[i], &v, &second),
+		    LEASE_WAIT);
+	}
+	assert_int_equal(lease_count(c), 0);
+	lease_answer(c, asked, value_new(2), 1010, 2010);
+	assert_int_equal(w[0].got, 2);
+	assert_int_equal(w[1].got, 2);
+	assert_null(renew(c, 1011, 2));
+	lease_cache_free(&c);
+	assert_int_equal(n_freed, 2);
+}
+
+/* What it was to renew goes meanwhile: to make room, or by a flush. */
+static void
+test_renewal_of_what_is_gone(void **state)
+{
+	(void)state;
+	for (unsigned flush = 0; flush < 2; flush++) {
+		for (unsigned again = 0; again < 2; again++) {
+			struct lease_cache *c = cache_new(1);
+			struct lease *asked;
+
+			fill(c, "a", 1, 1000);
+			asked = renew(c, 940, 1);
+			assert_non_null(asked);
+			if (flush)
+				lease_flush(c);
+			else
+				fill(c, "b", 2, 1000);
+			assert_int_equal(n_freed, 1);
+			if (again)
+				fill(c, "a", 3, 5000);
+			lease_answer(c, asked, value_new(4), 950, 1950);
+			assert_int_equal(lease_count(c), 1);
+			assert_null(renew(c, 951, again ? 3 : 4));
+			lease_cache_free(&c);
+		}
+	}
+}
+
+static void
+test_free_with_a_renewal_out(void **state)
+{
+	struct lease_cache *c = cache_new(4);
+
+	(void)state;
+	fill(c, "a", 1, 1000);
+	assert_non_null(renew(c, 940, 1));
+	lease_cache_free(&c);
+	assert_int_equal(n_freed, 1);
+	/* And one that has run out. */
+	c = cache_new(4);
+	fill(c, "a", 1, 1000);
+	assert_non_null(renew(c, 940, 1));
+	assert_false(has(c, "a", 1000));
+	lease_cache_free(&c);
+	assert_int_equal(n_freed, 1);
+}
+
+/* Many that began together are due one after the other. */
+static void
+test_renewals_are_spread(void **state)
+{
+	enum { KEYS = 256, FIRST = 750, LAST = 938, SLICES = 8 };
+	struct lease_cache *c = cache_new(KEYS);
+	unsigned due[SLICES] = { 0 }, sum = 0;
+	char key[8];
+
+	(void)state;
+	for (unsigned i = 0; i < KEYS; i++) {
+		snprintf(key, sizeof(key), "%u", i);
+		fill(c, key, 1, 1000);
+	}
+	for (uint64_t now = FIRST; now <= LAST; now++) {
+		for (unsigned i = 0; i < KEYS; i++) {
+			struct waiter w;
+			struct lease *hit = NULL, *asked;
+			int v;
+
+			snprintf(key, sizeof(key), "%u", i);
+			waiter_init(&w);
+			assert_int_equal(find(c, key, now, &w, &v, &hit),
+			    LEASE_HIT);
+			asked = lease_renew(c, hit, now);
+			if (asked == NULL)
+				continue;
+			due[(now - FIRST) * SLICES / (LAST + 1 - FIRST)]++;
+			lease_answer(c, asked, value_new(1), now, now + 1000);
+		}
+	}
+	for (unsigned i = 0; i < SLICES; i++) {
+		assert_in_range(due[i], 1, KEYS / 2);	/* 32 are expected */
+		sum += due[i];
+	}
+	assert_int_equal(sum, KEYS);
+	lease_cache_free(&c);
+}
+
 int
 main(void)
 {
@@ -463,6 +656,13 @@ main(void)
 		cmocka_unit_test(test_free_with_a_question_out),
 		cmocka_unit_test(test_keys_are_bytes),
 		cmocka_unit_test(test_bounded_under_load),
+		cmocka_unit_test(test_renewed_once),
+		cmocka_unit_test(test_renewal_that_is_not_kept),
+		cmocka_unit_test(test_renewal_without_an_answer),
+		cmocka_unit_test(test_waiting_for_a_renewal),
+		cmocka_unit_test(test_renewal_of_what_is_gone),
+		cmocka_unit_test(test_free_with_a_renewal_out),
+		cmocka_unit_test(test_renewals_are_spread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
