@@ -12,6 +12,7 @@ IDLE = 4500
 SLOW = 10000
 SLOW_RATE = 500     # a second: normal clients beside the slow ones
 TRACED = 2000
+WARM = 1            # second: each worker has met each source and destination
 
 # What a load's CPU is divided by, into which unit, with so many connections.
 # late: what is written after the load, a record of each connection, counts.
@@ -61,12 +62,17 @@ def load(seat, plan, mode, **options):
                     settle=plan.settle if cost.late else 0)
 
 
+def warm(seat, plan, mode, **options):
+    """Before a turn: leases live for five seconds, in each worker, and run out
+    while the others have theirs."""
+    load(seat, plan, mode, **options | {"d": WARM})
+
+
 def cost(plan, mode, names, **options):
-    """CPU per unit of work."""
+    """CPU per unit of work, with warm leases."""
     with plan.seats(names) as seats:
-        for seat in seats.values():
-            load(seat, plan, mode, **options | {"d": 0.3})
         for i, name in plan.turns(seats):
+            warm(seats[name], plan, mode, **options)
             yield row(mode, name, i, load(seats[name], plan, mode, **options))
 
 
@@ -77,14 +83,16 @@ def latency(plan, names):
         reached = [load(seats["floor"], plan, "connections", d=1) for _ in range(3)]
         rate = statistics.median(r["done"] / r["seconds"] for r in reached) / 2
         for i, name in plan.turns(seats):
-            load(seats[name], plan, "paced", r=rate, d=0.3)
+            warm(seats[name], plan, "paced", r=rate)
             yield row("latency", name, i, load(seats[name], plan, "paced", r=rate)) | {"rate": rate}
 
 
 def idle(plan, names):
-    """Memory: one fresh start each, since it is not what others disturb."""
+    """Memory: once each, since it is not what others disturb. After a load, so
+    that what is made once (leases, buffers of the bus) is there already."""
     with plan.seats(names) as seats:
         for name, seat in seats.items():
+            warm(seat, plan, "connections")
             yield row("idle", name, 0, seat.ask("hold", n=IDLE))
 
 
@@ -93,7 +101,7 @@ def slow(plan, names):
     for i in range(plan.rounds):
         with plan.seats(names) as seats:
             for name, seat in seats.items():
-                load(seat, plan, "connections", d=0.3)
+                warm(seat, plan, "connections")
                 yield row("slow", name, i, seat.ask("slow", n=SLOW, seconds=plan.seconds, rate=SLOW_RATE))
 
 
@@ -111,7 +119,7 @@ def syscalls(plan, names):
     """Warm, so that what happens once does not count."""
     with plan.seats(names) as seats:
         for name, seat in seats.items():
-            load(seat, plan, "connections", d=0.3)
+            warm(seat, plan, "connections")
             yield row("syscalls", name, 0, seat.ask("syscalls", n=TRACED))
 
 
