@@ -8,10 +8,13 @@
 #include <unistd.h>
 
 #define SLICE_NS 100000000	/* the longest there is */
+#define NICEST 19
 
 void
-background_begin(int nice)
+background_begin(int nicer)
 {
+	int now = getpriority(PRIO_PROCESS, (id_t)gettid());
+	int nice = now + nicer < NICEST ? now + nicer : NICEST;
 	/* The kernel's; the C library of Debian 12 has none. */
 	const struct {
 		uint32_t size, policy;

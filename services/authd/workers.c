@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define NICE 10
+#define NICER 10
 
 struct thread {
 	struct workers *workers;
@@ -52,7 +52,7 @@ run(void *arg)
 	const struct thread *t = arg;
 	struct workers_job *j;
 
-	background_begin(NICE);
+	background_begin(NICER);
 	while ((j = take(t->workers)) != NULL) {
 		j->thread = t->index;
 		j->run(j, false);

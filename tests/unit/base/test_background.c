@@ -15,7 +15,7 @@
 #include "base/background.h"
 
 struct seen {
-	int asked, nice, policy;
+	int nicer, nice, policy;
 };
 
 static void *
@@ -23,7 +23,7 @@ look(void *arg)
 {
 	struct seen *s = arg;
 
-	background_begin(s->asked);
+	background_begin(s->nicer);
 	errno = 0;
 	s->nice = getpriority(PRIO_PROCESS, (id_t)gettid());
 	s->policy = sched_getscheduler(gettid());
@@ -38,13 +38,14 @@ test_of_one_thread(void **state)
 
 	(void)state;
 	for (int more = 0; more <= 7; more += 7) {
-		struct seen s = { .asked = before + more };
+		struct seen s = { .nicer = more };
+		int expected = before + more > 19 ? 19 : before + more;
 		pthread_t thread;
 
 		assert_int_equal(pthread_create(&thread, NULL, look, &s), 0);
 		assert_int_equal(pthread_join(thread, NULL), 0);
 		assert_int_equal(errno, 0);
-		assert_int_equal(s.nice, s.asked > 19 ? 19 : s.asked);
+		assert_int_equal(s.nice, expected);
 		assert_int_equal(s.policy, SCHED_OTHER);
 	}
 	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)gettid()), before);
