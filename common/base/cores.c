@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The first line of a file, without its end. */
@@ -33,10 +34,11 @@ read_line(const char *root, const char *dir, const char *group,
 static unsigned
 limit(unsigned n, const char *quota_and_period)
 {
-	long long quota, period, cores;
+	char *end;
+	long long quota = strtoll(quota_and_period, &end, 10);
+	long long period = strtoll(end, NULL, 10), cores;
 
-	if (sscanf(quota_and_period, "%lld %lld", &quota, &period) != 2 ||
-	    quota <= 0 || period <= 0)
+	if (quota <= 0 || period <= 0)
 		return n;
 	cores = quota / period + (quota % period != 0);
 	return cores < n ? (unsigned)cores : n;

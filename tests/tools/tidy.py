@@ -23,7 +23,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 TIDY = "clang-tidy"
 JUDGED = "14"
 # gcc's own; clang does not know them.
-FOREIGN = re.compile(r"-fstack-clash-protection|-Wno-maybe-uninitialized")
+FOREIGN = re.compile(r"-fstack-clash-protection|-ffat-lto-objects|-Wno-maybe-uninitialized")
 SUMMARY = re.compile(r"^\d+ warnings? (and \d+ errors? )?generated|"
                      r"^(Suppressed|Use -header-filter)")
 

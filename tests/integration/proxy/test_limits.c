@@ -300,15 +300,20 @@ test_login_in_a_flood(void **state)
 
 	rig_configure(r, "workers = 2\n");
 	rig_start(r, (const char *[]){
-		"proxy.limits.pre_login_per_source=16", NULL });
+		"proxy.limits.pre_login_per_source=16",
+		"proxy.timeouts.handshake=120s", NULL });
 	for (unsigned turn = 0; turn < 10; turn++) {
 		for (unsigned i = 0; i < 20; i++)
 			silent[n++] = rig_connect(r, "127.0.0.1:0");
+		/* Else a worker that is late takes in the rest of them
+		 * after him, who is the oldest of all then. */
+		rig_wait_metric(r, ACCEPTED, (int64_t)n + turn);
 		fd = rig_session(r, "alice", &target);
 		close(fd);
 		close(target);
 	}
 	rig_wait_metric(r, "proxy_sessions_total", 10);
+	/* All places are taken, but for that of the last session. */
 	rig_wait_metric(r, "proxy_connections{state=\"greeting\"}", 15);
 	for (size_t i = 0; i < n; i++)
 		close(silent[i]);
