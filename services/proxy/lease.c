@@ -7,6 +7,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 
+#define NEVER UINT64_MAX
+
 /* An answer, or a question that is out. A question that renews an answer is
  * not in the map while the answer is. */
 struct lease {
@@ -30,8 +32,6 @@ struct lease_cache {
 	struct lease_stats stats;
 };
 
-#define NEVER UINT64_MAX
-
 struct lease_cache *
 lease_cache_new(const struct lease_options *o)
 {
@@ -46,18 +46,23 @@ lease_cache_new(const struct lease_options *o)
 }
 
 static void
+lease_free(struct lease *l)
+{
+	secret_wipe(l->key, l->node.key.len);
+	free(l);
+}
+
+/* An answer. */
+static void
 lease_drop(struct lease_cache *c, struct lease *l)
 {
 	map_remove(&c->map, &l->node);
 	list_del(&l->link);
-	if (l->until_ms != 0)
-		c->n_answers--;
+	c->n_answers--;
 	if (l->renewal != NULL)
 		l->renewal->renews = NULL;
-	if (l->value != NULL)
-		c->o.free_value(l->value);
-	secret_wipe(l->key, l->node.key.len);
-	free(l);
+	c->o.free_value(l->value);
+	lease_free(l);
 }
 
 static bool
@@ -215,8 +220,7 @@ lease_answer(struct lease_cache *c, struct lease *asked, void *value,
 	}
 	if (value != NULL)
 		c->o.free_value(value);
-	secret_wipe(asked->key, asked->node.key.len);
-	free(asked);
+	lease_free(asked);
 }
 
 void
@@ -259,8 +263,7 @@ lease_cache_free(struct lease_cache **cp)
 
 		ASSERT(list_empty(&l->waiters));
 		list_del(&l->link);
-		secret_wipe(l->key, l->node.key.len);
-		free(l);
+		lease_free(l);
 	}
 	map_fini(&c->map);
 	free(c);
