@@ -100,6 +100,19 @@ reset(void)
 	return reset_environment();
 }
 
+/* Its authd died before reset() had asked to die with it: nobody would end
+ * a module that hangs. The socket's pair was made by whoever started this
+ * process. */
+static bool
+is_orphan(void)
+{
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(PAM_WORKER_FD, SOL_SOCKET, SO_PEERCRED, &peer,
+	    &len) != 0 || peer.pid != getppid();
+}
+
 /* ---- questions ---- */
 
 /* What answers borrow from; one question at a time. */
@@ -229,6 +242,8 @@ pam_worker_main(void)
 		    "up: %s\n", strerror(errno));
 		return 1;
 	}
+	if (is_orphan())
+		return 0;
 	while ((n = receive(&desk)) > 0)
 		if (answer(&desk, (size_t)n) != 0)
 			return 1;

@@ -377,6 +377,50 @@ it_ends_with_authd(void **state)
 	}
 }
 
+/* The program, once the process that started it is no more; `fd` as above. */
+static void
+run_orphan(int fd)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	pid_t starter = fork();
+
+	if (starter == 0) {
+		starter = getpid();
+		if (fork() > 0)
+			_exit(0);
+		while (getppid() == starter)
+			nanosleep(&pause, NULL);
+		if (dup2(fd, 3) == 3 && fcntl(3, F_SETFD, 0) == 0)
+			execl(binary, binary, "--pam-worker", NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(starter, NULL, 0), starter);
+}
+
+/* authd died before its worker had asked to die with it, and the question is
+ * there already: of a module that hangs, say. */
+static void
+it_does_not_begin_without_authd(void **state)
+{
+	const struct pam_question q = { .kind = PAM_KIND_GROUPS,
+		.user = STR("root") };
+	uint8_t question[PAM_QUESTION_MAX];
+	char reply[PAM_REPLY_MAX];
+	size_t len = pam_question_encode(&q, question);
+	int s[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+	    s), 0);
+	assert_true(send(s[0], question, len, 0) > 0);
+	run_orphan(s[1]);
+	close(s[1]);
+	/* It ends with the question unread. */
+	assert_int_equal(recv(s[0], reply, sizeof(reply), 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(s[0]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -385,6 +429,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_hand_it_says_what_it_is),
 		cmocka_unit_test(it_ends_with_authd),
+		cmocka_unit_test(it_does_not_begin_without_authd),
 		IN_ROOM(permits_and_denies),
 		IN_ROOM(every_code_has_its_verdict),
 		IN_ROOM(a_service_needs_its_file),
