@@ -22,6 +22,7 @@
 #define CONTEXTS_OF_METHOD ((CONTEXTS_MAX - CONTEXTS_SPARE) / AUTH_METHODS)
 #define ADMIN_CONTEXTS 8
 #define HASH_WORKERS_MAX 64	/* as the configuration's */
+#define HASH_ASIDE_MS 1000
 
 /* The threads for what takes its time. */
 enum pool { POOL_HASH, POOL_PAM, POOL_ADDRESS, POOL_GROUPS, POOLS };
@@ -135,17 +136,16 @@ rules_of(const struct authd_config *cfg)
 	};
 }
 
-/*
- * One core is left to those who need no hash: a thread that has just slept may
- * have to wait for the next tick of the scheduler (4 ms at 250 Hz) before it
- * takes a core from a hash, whatever their priorities are.
- */
-static unsigned
-hash_workers_default(void)
+/* Hashes take all cores, but for one while others are answered without. */
+static struct workers_options
+hash_workers(const struct authd_config *cfg)
 {
-	unsigned n = cores_usable();
+	unsigned cores = cores_usable();
+	unsigned n = cfg->hash_workers > 0 ? cfg->hash_workers :
+	    cores < HASH_WORKERS_MAX ? cores : HASH_WORKERS_MAX;
 
-	return n < 2 ? 1 : n - 1 < HASH_WORKERS_MAX ? n - 1 : HASH_WORKERS_MAX;
+	return (struct workers_options){ "hash", n, cfg->queue,
+		.aside_ms = n < cores ? 0 : HASH_ASIDE_MS };
 }
 
 /* Adds to how many requests may be under way. */
@@ -154,12 +154,11 @@ start_threads(struct authd *a, const struct authd_config *cfg,
     struct err *err)
 {
 	const struct workers_options pools[POOLS] = {
-		[POOL_HASH] = { "hash", cfg->hash_workers > 0 ?
-		    cfg->hash_workers : hash_workers_default(), cfg->queue },
-		[POOL_PAM] = { "pam", cfg->workers, cfg->queue },
-		[POOL_ADDRESS] = { "pam_address", cfg->workers, cfg->queue },
+		[POOL_HASH] = hash_workers(cfg),
+		[POOL_PAM] = { "pam", cfg->workers, cfg->queue, 0 },
+		[POOL_ADDRESS] = { "pam_address", cfg->workers, cfg->queue, 0 },
 		[POOL_GROUPS] = { "groups", SYSTEM_GROUPS_THREADS,
-		    cfg->queue },
+		    cfg->queue, 0 },
 	};
 
 	for (enum pool p = 0; p < POOLS; p++) {
@@ -194,6 +193,7 @@ start_logins(struct authd *a, const struct settings *s, struct err *err)
 	o.methods[AUTH_PAM_ADDRESS] = (struct logins_method){
 		pam_backend_address(a->pam_addresses),
 		a->threads[POOL_ADDRESS] };
+	o.aside = a->threads[POOL_HASH];
 	o.groups = (struct logins_groups){ a->groups,
 		a->threads[POOL_GROUPS], system_groups_recall,
 		system_groups_look_up };

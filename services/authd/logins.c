@@ -65,6 +65,8 @@ is_cached(struct logins *l, const struct auth_question *q,
 	bytes_add(&out->body, s.ptr, s.len);
 	out->answer.result = AUTH_OK;
 	guessing_good(l->guessing, q->user, &q->source, now.mono_ms);
+	if (l->o.aside != NULL)
+		workers_stand_back(l->o.aside);
 	return true;
 }
 

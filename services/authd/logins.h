@@ -80,6 +80,7 @@ struct logins_options {
 	 * one that hangs take no place from the other methods. */
 	unsigned waiters_max;
 	size_t cache_entries, guessing_entries;
+	struct workers *aside;	/* stand back for cached logins; may be NULL */
 };
 
 /* These may change while it runs. */

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/background.h"
 #include "base/clock.h"
@@ -14,30 +16,90 @@
 struct thread {
 	struct workers *workers;
 	unsigned index;
+	bool last;
 	pthread_t id;
 };
 
 struct workers {
 	pthread_mutex_t m;
-	pthread_cond_t wake;
+	pthread_cond_t wake, wake_last;
+	_Atomic uint64_t hurry_ms;	/* the last workers_stand_back() */
+	unsigned aside_ms;
 	/* Guarded by m. */
 	struct list jobs;
 	unsigned queued, queue_max;
+	unsigned idle;		/* threads, but for the last if it stands back */
 	bool stop;
 	/* The starter's. */
 	unsigned n_threads;
 	struct thread threads[];
 };
 
+/* ---- waiting, with the lock held ---- */
+
+static void
+wait_for_job(struct workers *w)
+{
+	w->idle++;
+	while (list_empty(&w->jobs) && !w->stop)
+		pthread_cond_wait(&w->wake, &w->m);
+	w->idle--;
+}
+
+static void
+wait_ms(struct workers *w, uint64_t ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)(ms / 1000);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	(void)pthread_cond_timedwait(&w->wake_last, &w->m, &until);
+}
+
+/* For a job that none of the others is about to take, while nobody is in a
+ * hurry. */
+static void
+wait_for_leftover(struct workers *w)
+{
+	uint64_t now, aside;
+
+	while (!w->stop) {
+		now = clock_mono_ms();
+		aside = w->hurry_ms + w->aside_ms;
+		if (w->queued <= w->idle)
+			pthread_cond_wait(&w->wake_last, &w->m);
+		else if (w->hurry_ms > 0 && now < aside)
+			wait_ms(w, aside - now);
+		else
+			break;
+	}
+}
+
+/* ---- threads ---- */
+
+static bool
+stands_back(const struct thread *t)
+{
+	return t->workers->aside_ms > 0 && t->last;
+}
+
 /* Waits for a job; NULL: to stop. */
 static struct workers_job *
-take(struct workers *w)
+take(const struct thread *t)
 {
+	struct workers *w = t->workers;
 	struct workers_job *j = NULL;
 
 	pthread_mutex_lock(&w->m);
-	while (list_empty(&w->jobs) && !w->stop)
-		pthread_cond_wait(&w->wake, &w->m);
+	if (stands_back(t))
+		wait_for_leftover(w);
+	else
+		wait_for_job(w);
 	if (!w->stop) {
 		j = container_of(list_pop(&w->jobs), struct workers_job, link);
 		w->queued--;
@@ -53,7 +115,7 @@ run(void *arg)
 	struct workers_job *j;
 
 	background_begin(NICER);
-	while ((j = take(t->workers)) != NULL) {
+	while ((j = take(t)) != NULL) {
 		j->thread = t->index;
 		j->run(j, false);
 	}
@@ -61,15 +123,17 @@ run(void *arg)
 }
 
 static int
-start_thread(struct workers *w, const char *name, struct err *err)
+start_thread(struct workers *w, const struct workers_options *o,
+    struct err *err)
 {
 	struct thread *t = &w->threads[w->n_threads];
 
-	*t = (struct thread){ .workers = w, .index = w->n_threads };
+	*t = (struct thread){ .workers = w, .index = w->n_threads,
+		.last = w->n_threads + 1 == o->threads };
 	errno = pthread_create(&t->id, NULL, run, t);
 	if (errno != 0)
 		return err_sys(err, "thread of the workers");
-	pthread_setname_np(t->id, name);
+	pthread_setname_np(t->id, o->name);
 	w->n_threads++;
 	return 0;
 }
@@ -80,14 +144,20 @@ workers_start(struct workers **out, const struct workers_options *o,
 {
 	struct workers *w = xcalloc(1, sizeof(*w) +
 	    o->threads * sizeof(w->threads[0]));
+	pthread_condattr_t monotonic;
 
 	ASSERT(o->threads > 0 && o->queue > 0);
 	pthread_mutex_init(&w->m, NULL);
 	pthread_cond_init(&w->wake, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake_last, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	w->aside_ms = o->threads > 1 ? o->aside_ms : 0;
 	list_init(&w->jobs);
 	w->queue_max = o->queue;
 	while (w->n_threads < o->threads) {
-		if (start_thread(w, o->name, err) != 0) {
+		if (start_thread(w, o, err) != 0) {
 			workers_free(&w);
 			return -1;
 		}
@@ -110,6 +180,8 @@ submit(struct workers *w, struct workers_job *j, bool first)
 		/* Behind the head is before the first. */
 		list_push(first ? w->jobs.next : &w->jobs, &j->link);
 		pthread_cond_signal(&w->wake);
+		if (w->queued > w->idle)
+			pthread_cond_signal(&w->wake_last);
 	}
 	pthread_mutex_unlock(&w->m);
 	return taken;
@@ -125,6 +197,16 @@ bool
 workers_submit_first(struct workers *w, struct workers_job *j)
 {
 	return submit(w, j, true);
+}
+
+void
+workers_stand_back(struct workers *w)
+{
+	uint64_t now = clock_mono_ms();
+
+	/* Many threads read it; a millisecond is written once. */
+	if (w->hurry_ms != now)
+		w->hurry_ms = now;
 }
 
 unsigned
@@ -149,6 +231,7 @@ workers_stop(struct workers *w)
 	list_move(&left, &w->jobs);
 	w->queued = 0;
 	pthread_cond_broadcast(&w->wake);
+	pthread_cond_signal(&w->wake_last);
 	pthread_mutex_unlock(&w->m);
 	for (; w->n_threads > 0; w->n_threads--)
 		pthread_join(w->threads[w->n_threads - 1].id, NULL);
@@ -170,6 +253,7 @@ workers_free(struct workers **wp)
 		return;
 	workers_stop(w);
 	pthread_cond_destroy(&w->wake);
+	pthread_cond_destroy(&w->wake_last);
 	pthread_mutex_destroy(&w->m);
 	free(w);
 }

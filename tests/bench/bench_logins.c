@@ -37,6 +37,7 @@
 #define CHEAP 1			/* cost of the hashes that are remembered */
 #define WRONG 200		/* uncached logins under way */
 #define PACE 1000		/* cached logins a second beside them */
+#define ASIDE_S 2		/* after a cached one all cores are used again */
 
 /* ---- the daemon ---- */
 
@@ -401,6 +402,20 @@ struct delay {
 	double p50_us, p99_us, p999_us, guesses;
 };
 
+/* What wrong logins get done where no cached ones are asked for. */
+static struct delay
+measure_guesses(struct bench *b)
+{
+	const struct timespec aside = { .tv_sec = ASIDE_S };
+	static struct asker wrong;
+
+	nanosleep(&aside, NULL);
+	asker_start(&wrong, b->client, GUESSES, WRONG, b->seconds);
+	asker_end(&wrong);
+	return (struct delay){ .guesses =
+	    (double)wrong.in_time / b->seconds };
+}
+
 static struct delay
 measure_delay(struct bench *b, unsigned guesses)
 {
@@ -468,21 +483,25 @@ static void
 print_delay(struct bench *b)
 {
 	static const unsigned rows[] = { 0, WRONG };
-	struct delay of[ARRAY_LEN(rows)][ROUNDS_MAX];
+	struct delay of[ARRAY_LEN(rows)][ROUNDS_MAX], alone[ROUNDS_MAX];
 	const size_t stride = sizeof(of[0][0]) / sizeof(double);
 
-	for (unsigned i = 0; i < b->rounds; i++)
+	for (unsigned i = 0; i < b->rounds; i++) {
 		for (size_t k = 0; k < ARRAY_LEN(rows); k++)
 			of[k][i] = measure_delay(b, rows[k]);
-	printf("\n| wrong logins under way | of them checked / s | p50 ms of a "
-	    "cached one | p99 ms | p99.9 ms |\n"
-	    "| --- | --- | --- | --- | --- |\n");
+		alone[i] = measure_guesses(b);
+	}
+	printf("\n| cached logins / s | wrong ones under way | of them checked "
+	    "/ s | p50 ms of a cached one | p99 ms | p99.9 ms |\n"
+	    "| --- | --- | --- | --- | --- | --- |\n");
 	for (size_t k = 0; k < ARRAY_LEN(rows); k++)
-		printf("| %u | %.0f | %.2f | %.2f | %.2f |\n", rows[k],
-		    median(&of[k][0].guesses, stride, b->rounds),
+		printf("| %u | %u | %.0f | %.2f | %.2f | %.2f |\n", PACE,
+		    rows[k], median(&of[k][0].guesses, stride, b->rounds),
 		    median(&of[k][0].p50_us, stride, b->rounds) / 1e3,
 		    median(&of[k][0].p99_us, stride, b->rounds) / 1e3,
 		    median(&of[k][0].p999_us, stride, b->rounds) / 1e3);
+	printf("| 0 | %u | %.0f | - | - | - |\n", WRONG,
+	    median(&alone[0].guesses, stride, b->rounds));
 }
 
 int

@@ -198,7 +198,7 @@ static const struct logins_rules rules = {
 static int
 set_up(void **state)
 {
-	const struct workers_options one = { "test", 1, QUEUE };
+	const struct workers_options one = { "test", 1, QUEUE, 0 };
 	const struct logins_method fake_method = {
 		{ .name = "fake", .uses_source = uses_source, .check = check },
 		NULL };

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <time.h>
 
 #include "authd/workers.h"
 
@@ -44,7 +45,7 @@ on_run(struct workers_job *base, bool abandoned)
 		sem_post(j->done);
 }
 
-/* One worker, held at its first job. */
+/* A worker, held at its first job; a second one where the test says so. */
 struct stage {
 	struct workers *w;
 	struct job jobs[JOBS];
@@ -56,10 +57,10 @@ static struct stage stage;
 static int
 set_up(void **state)
 {
-	const struct workers_options options = { "test", 1, 2 };
+	const struct workers_options *given = *state;
+	const struct workers_options one = { "test", 1, 2, 0 };
 	struct err err;
 
-	(void)state;
 	ran.n = 0;
 	sem_init(&stage.begun, 0, 0);
 	sem_init(&stage.go, 0, 0);
@@ -69,9 +70,18 @@ set_up(void **state)
 			.done = &stage.done };
 	stage.jobs[0].begun = &stage.begun;
 	stage.jobs[0].go = &stage.go;
-	assert_int_equal(workers_start(&stage.w, &options, &err), 0);
+	assert_int_equal(workers_start(&stage.w,
+	    given != NULL ? given : &one, &err), 0);
 	assert_true(workers_submit(stage.w, &stage.jobs[0].base));
 	sem_wait(&stage.begun);
+	/* Until the first one has it. */
+	while (stage.jobs[0].base.thread != 0) {
+		sem_post(&stage.go);
+		sem_wait(&stage.done);
+		ran.n = 0;
+		assert_true(workers_submit(stage.w, &stage.jobs[0].base));
+		sem_wait(&stage.begun);
+	}
 	return 0;
 }
 
@@ -169,6 +179,67 @@ nothing_after_the_end(void **state)
 	assert_int_equal(ran.n, 1);
 }
 
+/* ---- the last of several ---- */
+
+static const struct workers_options shy = { "test", 2, 2, 1 };
+static const struct workers_options shier = { "test", 2, 2, 600000 };
+
+static void
+all_threads_work(void **state)
+{
+	(void)state;
+	assert_true(workers_submit(stage.w, &stage.jobs[1].base));
+	wait_for(1);
+	assert_int_equal(ran.order[0], 1);
+	assert_int_equal(stage.jobs[1].base.thread, 1);
+	sem_post(&stage.go);
+	wait_for(1);
+}
+
+static void
+it_stands_back_for_a_while(void **state)
+{
+	(void)state;
+	workers_stand_back(stage.w);
+	assert_true(workers_submit(stage.w, &stage.jobs[1].base));
+	wait_for(1);	/* once that is over */
+	assert_int_equal(stage.jobs[1].base.thread, 1);
+	sem_post(&stage.go);
+	wait_for(1);
+}
+
+/* The pause is for one that does not. */
+static void
+it_stands_back_as_long_as_asked(void **state)
+{
+	const struct timespec pause = { .tv_nsec = 50000000 };
+
+	(void)state;
+	workers_stand_back(stage.w);
+	assert_true(workers_submit(stage.w, &stage.jobs[1].base));
+	assert_true(workers_submit(stage.w, &stage.jobs[2].base));
+	nanosleep(&pause, NULL);
+	sem_post(&stage.go);
+	wait_for(3);
+	assert_int_equal(stage.jobs[1].base.thread, 0);
+	assert_int_equal(stage.jobs[2].base.thread, 0);
+}
+
+/* Nor does it keep the end waiting. */
+static void
+it_ends_while_it_stands_back(void **state)
+{
+	(void)state;
+	workers_stand_back(stage.w);
+	assert_true(workers_submit(stage.w, &stage.jobs[1].base));
+	sem_post(&stage.go);
+	workers_stop(stage.w);
+	assert_int_equal(ran.n, 2);
+}
+
+#define TEST_WITH(name, options)                                       \
+	cmocka_unit_test_prestate_setup_teardown(name, set_up, tear_down, \
+	    (void *)(uintptr_t)(options))
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -179,6 +250,10 @@ main(void)
 		TEST(the_first_goes_first),
 		TEST(what_waits_is_abandoned),
 		TEST(nothing_after_the_end),
+		TEST_WITH(all_threads_work, &shier),
+		TEST_WITH(it_stands_back_for_a_while, &shy),
+		TEST_WITH(it_stands_back_as_long_as_asked, &shier),
+		TEST_WITH(it_ends_while_it_stands_back, &shier),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
