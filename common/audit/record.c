@@ -145,18 +145,24 @@ addr_str(const struct addr *a)
 	return (struct str){ (const char *)a->b, sizeof(a->b) };
 }
 
-static void
-put_text(struct writer *w, const struct field *f, struct str s)
+/* Kept apart: it has a buffer on the stack, which costs whoever has one. */
+static NOINLINE void
+put_escaped(struct writer *w, const struct field *f, struct str s)
 {
 	char escaped[RECORD_USER_MAX + 1];
 	struct text t = text_on(escaped, (size_t)f->max + 1);
 
-	if (s.len <= f->max && str_plain(s) == s.len) {
-		wire_put_bytes(w, f->number, s);	/* nearly always */
-		return;
-	}
 	text_escaped(&t, s);
 	wire_put_bytes(w, f->number, (struct str){ t.ptr, t.len });
+}
+
+static void
+put_text(struct writer *w, const struct field *f, struct str s)
+{
+	if (s.len <= f->max && str_plain(s) == s.len)
+		wire_put_bytes(w, f->number, s);	/* nearly always */
+	else
+		put_escaped(w, f, s);
 }
 
 /* What a CLOSE will add to the record of this session. */
@@ -247,10 +253,9 @@ pack(void *out, size_t size, enum record_type type, const struct field *fields,
     const void *object)
 {
 	struct writer w = writer_on(out, size < RECORD_MAX ? size : RECORD_MAX);
+	const uint8_t head[HEAD] = { (uint8_t)type, VERSION };
 
-	writer_u8(&w, (uint8_t)type);
-	writer_u8(&w, VERSION);
-	writer_u16(&w, 0);
+	writer_put(&w, head, sizeof(head));
 	put_fields(&w, fields, object);
 	return w.failed ? 0 : w.len;
 }

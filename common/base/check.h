@@ -14,6 +14,7 @@
 /* Argument F is a printf format, its arguments start at A. */
 #define PRINTF_LIKE(F, A) __attribute__((format(printf, F, A)))
 #define NORETURN __attribute__((noreturn))
+#define NOINLINE __attribute__((noinline))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
