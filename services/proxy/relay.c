@@ -382,7 +382,8 @@ relay_room_expire(struct relay_room *room)
 	struct wheel_entry *e;
 
 	room->timer_at = 0;	/* do not arm for each that goes back */
-	while ((e = wheel_take(&room->wheel, now)) != NULL)
+	for (unsigned i = 0; i < RELAY_LOOKS_MAX &&
+	    (e = wheel_take(&room->wheel, now)) != NULL; i++)
 		relay_look(container_of(e, struct relay, entry), now);
 	room_arm(room);
 }

@@ -62,8 +62,10 @@ void relay_room_meter(struct relay_room *room, struct metrics_cells *cells,
 size_t relay_room_memory(const struct relay_room *room);
 /* New limits hold for running relays too, from the next second on. */
 void relay_room_reload(struct relay_room *room, const struct proxy_config *cfg);
-/* Looks for deadlines that have come. The room's own timer does this; tests
- * that move the clock call it. */
+/* Looks at deadlines that have come, at so many in a turn of the loop: those
+ * that do not wait for their end are served in between. The room's own timer
+ * does this; tests that move the clock call it. */
+#define RELAY_LOOKS_MAX 128
 void relay_room_expire(struct relay_room *room);
 void relay_room_free(struct relay_room **roomp);	/* relays first */
 

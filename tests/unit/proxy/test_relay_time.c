@@ -186,6 +186,44 @@ option(int fd, int level, int name)
 	return v;
 }
 
+/* Relays that all end in the same second, and one loop. */
+static void
+test_many_at_once(void **state)
+{
+	enum { N = 2 * RELAY_LOOKS_MAX + 1 };
+	struct world *many = xcalloc(N, sizeof(*many));
+	struct proxy_config cfg = config();
+	unsigned ended, turns = 0;
+
+	(void)state;
+	cfg.timeouts_idle = 1000;
+	clock_test_set(999999, 0);
+	world_open(&many[0], &cfg);
+	for (unsigned i = 0; i < N; i++) {
+		many[i].base = many[0].base;
+		many[i].room = many[0].room;
+		world_connect(&many[i], NULL, 0);
+	}
+	clock_test_set(2 * SECOND, 0);
+	do {
+		unsigned before = turns == 0 ? 0 : ended;
+
+		event_base_loop(many[0].base, EVLOOP_ONCE);
+		turns++;
+		ended = 0;
+		for (unsigned i = 0; i < N; i++)
+			ended += many[i].ended;
+		assert_true(ended - before <= RELAY_LOOKS_MAX);
+	} while (ended < N);
+	for (unsigned i = N; i-- > 1;) {
+		relay_free(&many[i].relay, false);
+		close(many[i].client);
+		close(many[i].target);
+	}
+	world_free(&many[0]);
+	free(many);
+}
+
 /* Ruling 5: keepalive once the session has lived 5 s. */
 static void
 test_settles(void **state)
@@ -222,6 +260,7 @@ main(void)
 		cmocka_unit_test(test_no_limits),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_timer),
+		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_settles),
 	};
 
