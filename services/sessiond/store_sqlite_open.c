@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -154,10 +155,20 @@ prepare_all(struct store_sqlite *s, struct err *err)
 	return result;
 }
 
+/* SQLite need not count its memory, which takes a lock for each allocation. */
+static void
+configure(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int
 store_sqlite_open(struct store **out, const char *path, struct err *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct store_sqlite *s = xcalloc(1, sizeof(*s));
+
+	pthread_once(&once, configure);
 
 	s->store.ops = &store_sqlite_ops;
 	if ((s->lock_fd = take_lock(path, err)) < 0 || make_file(path, err) < 0)

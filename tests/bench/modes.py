@@ -101,7 +101,6 @@ def slow(plan, names):
     for i in range(plan.rounds):
         with plan.seats(names) as seats:
             for name, seat in seats.items():
-                warm(seat, plan, "connections")
                 yield row("slow", name, i, seat.ask("slow", n=SLOW, seconds=plan.seconds, rate=SLOW_RATE))
 
 

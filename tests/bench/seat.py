@@ -56,14 +56,19 @@ class Inside:
         after = self.proxy.group.memory()
         return load.result() | {"memory": usage.used_since(before, after)}
 
+    def paced(self, seconds, rate):
+        """A normal client's latency, with warm leases."""
+        self.start("paced", d=1, r=rate, c=512).result()
+        return self.start("paced", d=seconds, r=rate, c=512).result()
+
     def slow(self, n, seconds, rate):
-        """A normal client's latency without and with `n` slow ones beside."""
-        alone = self.start("paced", d=seconds, r=rate, c=512).result()
+        """It without and with `n` slow ones beside."""
+        alone = self.paced(seconds, rate)
         crowd = self.start("slow", c=n, d=600)
         begin = time.monotonic()
         crowd.held()
         time.sleep(max(0, SLOW_GROWN - (time.monotonic() - begin)))
-        among = self.start("paced", d=seconds, r=rate, c=512).result()
+        among = self.paced(seconds, rate)
         crowd = crowd.result()
         return {"alone": alone, "among": among, "fails": alone["fails"] + among["fails"],
                 "crowd": {key: crowd[key] for key in ("done", "bytes", "cut", "failed")}}
