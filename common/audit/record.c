@@ -32,6 +32,7 @@ enum kind {
 	K_PERMITTED,	/* permitted and n_permitted */
 	K_GROUPS,	/* groups and n_groups */
 	K_TEXT,		/* struct str */
+	K_JSON,		/* struct str that is not escaped */
 	K_U64, K_ENUM, K_U32, K_U16, K_BOOL,
 	K_COUNTERS,	/* struct record_counters: a message of its own */
 };
@@ -101,6 +102,20 @@ static const struct field end_fields[] = {
 };
 #undef E
 
+#define V(member) offsetof(struct record_event, member)
+static const struct field event_fields[] = {
+	{ 1, K_ID, V(id), 0 },
+	{ 2, K_ENUM, V(severity), SEVERITY_ERROR },
+	{ 3, K_TEXT, V(category), RECORD_NAME_MAX },
+	{ 4, K_TEXT, V(event), RECORD_NAME_MAX },
+	{ 5, K_TEXT, V(message), RECORD_TEXT_MAX },
+	{ 6, K_TEXT, V(component), RECORD_NAME_MAX },
+	{ 7, K_JSON, V(details), RECORD_DETAILS_MAX },
+	{ 8, K_U64, V(suppressed), INT64_MAX },
+	{ 0 },
+};
+#undef V
+
 #define C(member) offsetof(struct record_counters, member)
 static const struct field counter_fields[] = {
 	{ 1, K_U64, C(bytes_up), INT64_MAX },
@@ -163,6 +178,27 @@ put_text(struct writer *w, const struct field *f, struct str s)
 		wire_put_bytes(w, f->number, s);	/* nearly always */
 	else
 		put_escaped(w, f, s);
+}
+
+static bool
+is_printable(struct str s)
+{
+	uint32_t code;
+	size_t n;
+
+	for (; s.len > 0; s.ptr += n, s.len -= n) {
+		n = str_char(s, &code);
+		if (n == 0 || !str_char_is_printable(code))
+			return false;
+	}
+	return true;
+}
+
+static void
+put_json(struct writer *w, const struct field *f, struct str s)
+{
+	if (s.len <= f->max && is_printable(s))
+		wire_put_bytes(w, f->number, s);
 }
 
 /* What a CLOSE will add to the record of this session. */
@@ -234,6 +270,7 @@ put_field(struct writer *w, const struct field *f, const void *object)
 	case K_PERMITTED: put_permitted(w, f, s); break;
 	case K_GROUPS: put_groups(w, f, s); break;
 	case K_TEXT: put_text(w, f, *(const struct str *)(const void *)at); break;
+	case K_JSON: put_json(w, f, *(const struct str *)(const void *)at); break;
 	case K_COUNTERS: put_counters(w, f, (const void *)at); break;
 	default:
 		wire_put_varint(w, f->number, get_number(f, at));
@@ -315,22 +352,19 @@ record_pack_end(void *out, size_t size, const struct record_end *e)
 	return pack(out, size, RECORD_END, end_fields, e);
 }
 
+size_t
+record_pack_event(void *out, size_t size, const struct record_event *e)
+{
+	return pack(out, size, RECORD_EVENT, event_fields, e);
+}
+
 /* --- Unpacking. --- */
 
 static bool
 take_text(struct str *out, const struct field *f, struct str s)
 {
-	struct str rest = s;
-	uint32_t code;
-	size_t n;
-
-	if (s.len > f->max)
+	if (s.len > f->max || !is_printable(s))
 		return false;
-	for (; rest.len > 0; rest.ptr += n, rest.len -= n) {
-		n = str_char(rest, &code);
-		if (n == 0 || !str_char_is_printable(code))
-			return false;
-	}
 	*out = s;
 	return true;
 }
@@ -365,7 +399,7 @@ take_bytes(void *object, const struct field *f, struct str s)
 	switch (f->kind) {
 	case K_ID: return take_id(at, s);
 	case K_ADDR: return take_addr(at, s);
-	case K_TEXT: return take_text(at, f, s);
+	case K_TEXT: case K_JSON: return take_text(at, f, s);
 	case K_COUNTERS: return take_fields(at, counter_fields, s);
 	case K_DEST_IP:
 		rs->has_dest_ip = true;
@@ -421,7 +455,7 @@ static void
 empty_texts(void *object, const struct field *f)
 {
 	for (; f->number != 0; f++)
-		if (f->kind == K_TEXT)
+		if (f->kind == K_TEXT || f->kind == K_JSON)
 			*(struct str *)(void *)((char *)object + f->offset) =
 			    STR("");
 }
@@ -437,11 +471,19 @@ session_is_whole(const struct record_session *s, enum record_type type)
 }
 
 static bool
+event_is_whole(const struct record_event *e)
+{
+	return !id_is_zero(&e->id) && e->severity != SEVERITY_NONE &&
+	    e->category.len > 0 && e->event.len > 0 && e->component.len > 0;
+}
+
+static bool
 is_whole(const struct record *r)
 {
 	switch (r->type) {
 	case RECORD_UPDATE: return !id_is_zero(&r->update.id);
 	case RECORD_END: return true;
+	case RECORD_EVENT: return event_is_whole(&r->event);
 	default: return session_is_whole(&r->session, r->type);
 	}
 }
@@ -455,6 +497,7 @@ fields_of(unsigned type)
 	case RECORD_REJECT: return session_fields;
 	case RECORD_UPDATE: return update_fields;
 	case RECORD_END: return end_fields;
+	case RECORD_EVENT: return event_fields;
 	}
 	return NULL;
 }
@@ -504,3 +547,4 @@ NAME_FUNCTION(protocol, "", "tcp", "udp")
 NAME_FUNCTION(decision, "", "allow", "block", "redirect")
 NAME_FUNCTION(status, "active", "closed", "failed", "rejected")
 NAME_FUNCTION(auth, "", "none", "userpass", "pam.username", "pam.address")
+NAME_FUNCTION(severity, "", "info", "warning", "error")

@@ -19,6 +19,8 @@
 #define RECORD_USER_MAX 1020	/* 255 bytes, each escaped as \xNN */
 #define RECORD_TEXT_MAX 256
 #define RECORD_CLAIMED_MAX 255
+#define RECORD_NAME_MAX 64	/* of a category, an event, a component */
+#define RECORD_DETAILS_MAX 2048
 #define RECORD_DESTINATIONS_MAX INT32_MAX
 #define RECORD_REPLY_MAX 999
 #define RECORD_GROUPS_MAX 64
@@ -45,6 +47,10 @@ enum record_status {
 enum record_auth {
 	AUTH_UNKNOWN, AUTH_NONE, AUTH_USERPASS, AUTH_PAM_USERNAME,
 	AUTH_PAM_ADDRESS,
+};
+
+enum record_severity {
+	SEVERITY_NONE, SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_ERROR,
 };
 
 #define RECORD_NO_REPLY 255
@@ -98,6 +104,19 @@ struct record_update {
 	bool recovered;
 };
 
+/* What a daemon noticed (parity.md section 10). Names are those of
+ * telemetry_events.def, or of a later release. */
+struct record_event {
+	struct id id;		/* its millisecond is the time */
+	enum record_severity severity;
+	struct str category, event;
+	struct str message;	/* for people, at most RECORD_TEXT_MAX */
+	struct str component;	/* "authd" */
+	/* A JSON object, or empty; whether it is one is the reader's to see. */
+	struct str details;
+	uint64_t suppressed;	/* alike ones that were not told before it */
+};
+
 struct record_end {
 	struct str reason;
 	uint64_t wall_us;
@@ -111,6 +130,7 @@ struct record {
 		struct record_session session;
 		struct record_update update;
 		struct record_end end;
+		struct record_event event;
 	};
 	void *memory;	/* record_fini's */
 };
@@ -135,6 +155,10 @@ size_t record_pack_update(void *out, size_t size,
     const struct record_update *u) MUST_CHECK;
 size_t record_pack_end(void *out, size_t size, const struct record_end *e)
     MUST_CHECK;
+/* `details` that are longer than RECORD_DETAILS_MAX, or not printable UTF-8,
+ * are left out. */
+size_t record_pack_event(void *out, size_t size,
+    const struct record_event *e) MUST_CHECK;
 
 enum record_result {
 	RECORD_OK,
@@ -151,5 +175,6 @@ const char *record_protocol_name(enum record_protocol v);
 const char *record_decision_name(enum record_decision v);
 const char *record_status_name(enum record_status v);
 const char *record_auth_name(enum record_auth v);
+const char *record_severity_name(enum record_severity v);
 
 #endif

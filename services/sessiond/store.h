@@ -116,6 +116,18 @@ struct store_quarantine {
 	uint64_t received_us;
 };
 
+/* What a daemon noticed; `severity` as in record.h. Text that is empty is NULL
+ * in the database where it may be (message, details). */
+struct store_event {
+	struct id id;
+	uint64_t at_us;	/* the id's millisecond */
+	uint64_t severity;
+	struct str category, event, message, component;
+	struct str instance;	/* the batch's proxy */
+	struct str details;	/* JSON, not looked at */
+	uint64_t suppressed;
+};
+
 /* What grows old, for delete_old. */
 enum store_history {
 	HISTORY_SESSIONS, /* by started_at; PostgreSQL: by whole days */
@@ -170,6 +182,15 @@ struct store_ops {
 	    struct store *s, const struct store_gap *g);
 	enum store_result (*add_quarantine)(
 	    struct store *s, const struct store_quarantine *q);
+
+	/* Nothing, if the id is known. */
+	enum store_result (*add_event)(
+	    struct store *s, const struct store_event *e);
+	/* Keeps the newest `most` events of those that are not older than
+	 * `before_us`; at most `max` rows a call. `more`: there may be others
+	 * to go. */
+	enum store_result (*trim_events)(struct store *s, uint64_t before_us,
+	    uint64_t most, unsigned max, uint64_t *deleted, bool *more);
 
 	/* Live streams last heard of before `before_us`, at most `max`. */
 	enum store_result (*silent_streams)(struct store *s, uint64_t before_us,
