@@ -3,11 +3,12 @@
  * telemetry: tells sessiond what a daemon noticed, for people to look at.
  *
  * Best effort: an event is an EVENT record in a batch of its own on `events`,
- * under a stream of this process (audit.md section 4); what finds nobody is
- * lost, and a gap if more of the stream arrives. Alike ones, of the same event
- * and key, are told once a minute, with the number of those that were not; no
- * more than TELEMETRY_RATE a second go out whatever their keys, so that no
- * client can fill the table of events. Never blocks. Any thread.
+ * under a stream of this process (audit.md section 4); what is lost on the way
+ * is a gap if more of the stream arrives. Alike ones, of the same event and
+ * key, are told once a minute, and no more than TELEMETRY_RATE a second go out
+ * whatever their keys, so that no client can fill the table of events. What is
+ * not told, for these reasons or because nobody subscribes, is in the number
+ * that the next one alike says. Never blocks. Any thread.
  */
 #ifndef AUDIT_TELEMETRY_H
 #define AUDIT_TELEMETRY_H
@@ -20,6 +21,7 @@
 #define TELEMETRY_FOLD_MS 60000
 #define TELEMETRY_RATE 10	/* a second, all events together */
 #define TELEMETRY_KEYS 1024	/* remembered; the oldest gives way */
+#define TELEMETRY_KEY_MAX 64
 
 /* TELEMETRY_guessing_detected, … */
 enum telemetry_event {
@@ -33,7 +35,8 @@ struct telemetry;
 
 struct telemetry_options {
 	const char *component;	/* "authd" */
-	const char *instance;	/* which of them; NULL: the host's name */
+	/* Which of them, cut to BATCH_PROXY_MAX; NULL: the host's name. */
+	const char *instance;
 	/* Of the socket `events`. */
 	const char *address;
 	size_t max_message;
@@ -45,18 +48,29 @@ struct telemetry_options {
 int telemetry_open(struct telemetry **out, const struct telemetry_options *o,
     struct err *err) MUST_CHECK;
 /*
- * `key` (cut to 64 bytes) is what alike events have in common, a user or an
- * address; may be empty. `message` is for people, cut to RECORD_TEXT_MAX.
- * `details`: an object, whose reference is taken, or NULL.
+ * Would it be told now? If not, it is counted, and there is nothing more to
+ * do: for events that come in crowds, before their details are put together.
+ */
+bool telemetry_wants(struct telemetry *t, enum telemetry_event e,
+    struct str key) MUST_CHECK;
+/*
+ * `key` (cut to TELEMETRY_KEY_MAX) is what alike events have in common, a user
+ * or an address; may be empty. `message` is for people, cut to
+ * RECORD_TEXT_MAX. `details`: an object, whose reference is taken, or NULL;
+ * left out if it is longer than RECORD_DETAILS_MAX.
  */
 void telemetry_tell(struct telemetry *t, enum telemetry_event e,
     struct str key, const char *message, json_t *details);
+/* Any bytes as a string of `details`: as in records, escaped, and cut to
+ * RECORD_USER_MAX. Jansson's own strings are UTF-8, or none. */
+json_t *telemetry_text(struct str s) MUST_CHECK;
 
 struct telemetry_counts {
-	uint64_t sent, folded, dropped;	/* dropped: beyond the rate */
+	uint64_t sent, folded;
+	uint64_t dropped;	/* beyond the rate, or nobody subscribed */
 };
 struct telemetry_counts telemetry_counts(struct telemetry *t);
-/* Ends the stream. NULL is harmless, also of telemetry_tell. */
+/* Ends the stream. NULL is harmless, of the functions above as well. */
 void telemetry_close(struct telemetry **tp);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * The input is a message of the topic `events`: the batch, and each record in
  * a batch that passes. What is accepted must keep within the limits; a session
- * that was read is packed and read again.
+ * or an event that was read is packed and read again.
  */
 #include <string.h>
 
@@ -66,6 +66,31 @@ check_session(enum record_type type, const struct record_session *s)
 	check_again(type, s);
 }
 
+/* As of a session: what has text is not compared. Details are not escaped, and
+ * stay what they are. */
+static void
+check_event(const struct record_event *e)
+{
+	char buf[RECORD_MAX];
+	size_t n = record_pack_event(buf, sizeof(buf), e);
+	struct record r;
+
+	check_text(e->category, RECORD_NAME_MAX);
+	check_text(e->event, RECORD_NAME_MAX);
+	check_text(e->message, RECORD_TEXT_MAX);
+	check_text(e->component, RECORD_NAME_MAX);
+	check_text(e->details, RECORD_DETAILS_MAX);
+	ASSERT(!id_is_zero(&e->id) && e->severity != SEVERITY_NONE);
+	ASSERT(e->category.len > 0 && e->event.len > 0 && e->component.len > 0);
+	ASSERT(*record_severity_name(e->severity) != '\0');
+	ASSERT(n > 0 && n <= RECORD_MAX);
+	ASSERT(record_unpack(&r, (struct str){ buf, n }) == RECORD_OK);
+	ASSERT(str_eq(r.event.details, e->details));
+	ASSERT(id_eq(&r.event.id, &e->id));
+	ASSERT(r.event.suppressed == e->suppressed);
+	record_fini(&r);
+}
+
 static void
 check_record(struct str body)
 {
@@ -77,6 +102,8 @@ check_record(struct str body)
 		check_text(r.end.reason, RECORD_TEXT_MAX);
 	else if (r.type == RECORD_UPDATE)
 		ASSERT(!id_is_zero(&r.update.id));
+	else if (r.type == RECORD_EVENT)
+		check_event(&r.event);
 	else
 		check_session(r.type, &r.session);
 	record_fini(&r);

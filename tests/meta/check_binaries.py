@@ -18,7 +18,7 @@ LIBRARIES = {
     "libsqlite3": "sallyport-sessiond sallyport-apid",
     "libpq": "sallyport-sessiond sallyport-apid",
     "libcivetweb": "sallyport-apid",
-    "libjansson": "sallyport-apid sallyctl",
+    "libjansson": "sallyport-authd sallyport-apid sallyctl",
     "libpam": "sallyport-authd",
     "libcrypt": "sallyport-authd sallyctl",
     "libevent": "sallyport-proxy",

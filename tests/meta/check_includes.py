@@ -21,10 +21,10 @@ ROOMS = {
     "common/users": "base config crypt",
     "common/proto": "base",
     "common/msg": "base net proto",
-    "common/audit": "base net crypt proto",
+    "common/audit": "base net crypt proto msg",
     "common/pgsql": "base net",
     "common/service": "base net config",
-    "services/authd": "base net crypt config users proto msg service",
+    "services/authd": "base net crypt config users proto msg audit service",
     "services/acld": "base net config proto msg service",
     "services/sessiond": "base net crypt config proto msg audit pgsql service",
     "services/apid": "base net crypt config users proto msg audit pgsql service",
@@ -43,7 +43,7 @@ EDGE = """services/*/*_rpc.[ch] services/*/main.c services/*/fleet.[ch]
     services/proxy/proxy.[ch] services/proxy/worker.c services/proxy/asks.c
     services/proxy/feed.c"""
 HOMES = {
-    r"msg/.*": "common/msg/* cli/*_rpc.c " + EDGE,
+    r"msg/.*": "common/msg/* common/audit/telemetry.c cli/*_rpc.c " + EDGE,
     r"service/.*": "common/service/* " + EDGE,
     r"(proto/.*\.pb-c\.h|protobuf-c/.*)": """common/msg/*.c common/proto/wire.c
         common/audit/*.c services/*/*_rpc.c services/authd/body_rpc.h
@@ -60,7 +60,8 @@ HOMES = {
     r"libpq-fe\.h": """common/pgsql/* services/sessiond/store_pg*.[ch]
         services/apid/query_pg*.[ch]""",
     r"civetweb\.h": "services/apid/http*.c",
-    r"jansson\.h": "services/apid/* cli/*",
+    r"jansson\.h": """common/audit/telemetry.[ch] services/authd/notices.c
+        services/apid/* cli/*""",
     r"toml\+\+/.*": "common/config/tree_toml.cc",
     r"yaml\.h": "common/config/tree_yaml.c",
     r"cap-ng\.h": "common/service/priv.c",

@@ -374,6 +374,148 @@ test_update_and_end_come_back(void **state)
 	    record_pack_update(buf, sizeof(buf), &u) }), RECORD_MALFORMED);
 }
 
+static struct record_event
+sample_event(void)
+{
+	return (struct record_event){ .id = { "0123456789abcdef" },
+		.severity = SEVERITY_WARNING, .category = STR("security"),
+		.event = STR("guessing_detected"),
+		.message = STR("too many failed logins"),
+		.component = STR("authd"),
+		.details = STR("{\"user\":\"al\\\\xe9\",\"delay_ms\":7}"),
+		.suppressed = INT64_MAX };
+}
+
+static struct str
+pack_event(const struct record_event *e, char buf[static RECORD_MAX])
+{
+	size_t n = record_pack_event(buf, RECORD_MAX, e);
+
+	assert_true(n > HEAD);
+	return (struct str){ buf, n };
+}
+
+static void
+assert_same_event(const struct record_event *a, const struct record_event *b)
+{
+	assert_true(id_eq(&a->id, &b->id));
+	assert_int_equal(a->severity, b->severity);
+	assert_str(a->category, b->category);
+	assert_str(a->event, b->event);
+	assert_str(a->message, b->message);
+	assert_str(a->component, b->component);
+	assert_str(a->details, b->details);
+	assert_int_equal(a->suppressed, b->suppressed);
+}
+
+static void
+test_event_comes_back(void **state)
+{
+	struct record_event e = sample_event();
+	char buf[RECORD_MAX];
+	struct record r;
+
+	(void)state;
+	assert_int_equal(record_unpack(&r, pack_event(&e, buf)), RECORD_OK);
+	memset(buf, 0xee, sizeof(buf));	/* it has its own memory */
+	assert_int_equal(r.type, RECORD_EVENT);
+	assert_same_event(&e, &r.event);
+	record_fini(&r);
+	/* The least of one. */
+	e.message = e.details = (struct str){ 0 };
+	e.suppressed = 0;
+	assert_int_equal(record_unpack(&r, pack_event(&e, buf)), RECORD_OK);
+	assert_same_event(&e, &r.event);
+	assert_non_null(r.event.message.ptr);
+	assert_non_null(r.event.details.ptr);
+	record_fini(&r);
+}
+
+/* What other programs write for the same is the same. */
+static void
+test_protobuf_writes_the_same_event(void **state)
+{
+	static const uint8_t head[HEAD] = { 8, 1 };
+	struct record_event e = sample_event();
+	Sallyport__Pb__Event m = SALLYPORT__PB__EVENT__INIT;
+	uint8_t packed[RECORD_MAX];
+	char buf[RECORD_MAX];
+	struct str body = pack_event(&e, buf);
+
+	(void)state;
+	m.id = (ProtobufCBinaryData){ sizeof(e.id.b), e.id.b };
+	m.severity = 2;
+	m.category = (char *)"security";
+	m.event = (char *)"guessing_detected";
+	m.message = (char *)"too many failed logins";
+	m.component = (char *)"authd";
+	m.details = (char *)"{\"user\":\"al\\\\xe9\",\"delay_ms\":7}";
+	m.suppressed = INT64_MAX;
+	assert_memory_equal(body.ptr, head, HEAD);
+	assert_int_equal(sallyport__pb__event__pack(&m, packed),
+	    body.len - HEAD);
+	assert_memory_equal(body.ptr + HEAD, packed, body.len - HEAD);
+}
+
+/* Text is escaped and cut; details are as they are, or not at all. */
+static void
+test_event_is_made_valid(void **state)
+{
+	static char junk[3000];
+	const struct str all = { junk, sizeof(junk) };
+	struct record_event e = sample_event();
+	char buf[RECORD_MAX];
+	struct record r;
+
+	(void)state;
+	memset(junk, 0xff, sizeof(junk));
+	e.category = e.event = e.component = e.message = e.details = all;
+	assert_int_equal(record_unpack(&r, pack_event(&e, buf)), RECORD_OK);
+	assert_int_equal(r.event.category.len, RECORD_NAME_MAX);
+	assert_int_equal(r.event.event.len, RECORD_NAME_MAX);
+	assert_int_equal(r.event.component.len, RECORD_NAME_MAX);
+	assert_int_equal(r.event.message.len, RECORD_TEXT_MAX);
+	assert_memory_equal(r.event.message.ptr, "\\xff\\xff", 8);
+	assert_str(r.event.details, STR(""));
+	record_fini(&r);
+	for (size_t size = 0; size < 300; size++)
+		assert_int_equal(record_pack_event(buf, size, &e), 0);
+}
+
+static void
+test_details(void **state)
+{
+	static char text[RECORD_DETAILS_MAX + 1];
+	static const struct { struct str given; bool kept; } cases[] = {
+		{ STR("{\"a\":\"\\u0000\"}"), true },
+		{ STR("{\"a\":\"Zo\xc3\xab\"}"), true },
+		{ STR("not JSON"), true },	/* the reader's to see */
+		{ STR("{\n}"), false },
+		{ STR("{\"a\":\"\0\"}"), false },
+		{ STR("{\"a\":\"\x7f\"}"), false },
+		{ STR("{\"a\":\"\xff\"}"), false },
+		{ STR("{\"a\":\"\xe2\x80\xae\"}"), false },
+		{ { text, RECORD_DETAILS_MAX }, true },
+		{ { text, RECORD_DETAILS_MAX + 1 }, false },
+	};
+	char buf[RECORD_MAX];
+	struct record r;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct record_event e = sample_event();
+
+		e.details = cases[i].given;
+		assert_int_equal(record_unpack(&r, pack_event(&e, buf)),
+		    RECORD_OK);
+		assert_str(r.event.details,
+		    cases[i].kept ? cases[i].given : STR(""));
+		assert_str(r.event.component, e.component);
+		record_fini(&r);
+	}
+}
+
 static void
 test_text_is_made_valid(void **state)
 {
@@ -470,6 +612,9 @@ test_too_little_room(void **state)
 #define OPEN "\x01\x01\0\0"
 #define CLOSE "\x03\x01\0\0"
 #define CLOSED "\x80\x02\x01"
+#define EVENT "\x08\x01\0\0"
+#define WARNS "\x10\x02"
+#define NAMES "\x1a\x01" "c" "\x22\x01" "e" "\x32\x01" "d"
 #define CASE(what, bytes, result) { what, STR(bytes), RECORD_##result }
 
 static const struct {
@@ -538,6 +683,50 @@ static const struct {
 	CASE("cut", OPEN ID SRC "\x1a\x05" "abcd", MALFORMED),
 	CASE("group of old", OPEN ID SRC "\x0b\x0c", MALFORMED),
 	CASE("recovered 2", "\x02\x01\0\0" ID "\x28\x02", MALFORMED),
+	CASE("event", EVENT ID WARNS NAMES, OK),
+	CASE("event of a later release", EVENT ID WARNS NAMES "\x48\x01", OK),
+	CASE("event of a later version", "\x08\x02\0\0" ID WARNS NAMES,
+	    UNKNOWN),
+	CASE("event without id", EVENT WARNS NAMES, MALFORMED),
+	CASE("event with id of zeros",
+	    EVENT "\x0a\x10" "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" WARNS NAMES,
+	    MALFORMED),
+	CASE("event with id of 15",
+	    EVENT "\x0a\x0f" "0123456789abcde" WARNS NAMES, MALFORMED),
+	CASE("event without severity", EVENT ID NAMES, MALFORMED),
+	CASE("severity 0", EVENT ID "\x10\x00" NAMES, MALFORMED),
+	CASE("severity 4", EVENT ID "\x10\x04" NAMES, MALFORMED),
+	CASE("severity 2^32+1", EVENT ID "\x10\x81\x80\x80\x80\x10" NAMES,
+	    MALFORMED),
+	CASE("severity as bytes", EVENT ID "\x12\x01\x02" NAMES, MALFORMED),
+	CASE("event without category",
+	    EVENT ID WARNS "\x22\x01" "e" "\x32\x01" "d", MALFORMED),
+	CASE("event without event",
+	    EVENT ID WARNS "\x1a\x01" "c" "\x32\x01" "d", MALFORMED),
+	CASE("event without component",
+	    EVENT ID WARNS "\x1a\x01" "c" "\x22\x01" "e", MALFORMED),
+	CASE("category with NUL", EVENT ID WARNS NAMES "\x1a\x01\0", MALFORMED),
+	CASE("event as a number", EVENT ID WARNS NAMES "\x20\x01", MALFORMED),
+	CASE("event with a newline", EVENT ID WARNS NAMES "\x22\x01\n",
+	    MALFORMED),
+	CASE("message that is no UTF-8", EVENT ID WARNS NAMES "\x2a\x01\xff",
+	    MALFORMED),
+	CASE("component with a change of direction",
+	    EVENT ID WARNS NAMES "\x32\x03\xe2\x80\xae", MALFORMED),
+	CASE("details that are no object", EVENT ID WARNS NAMES "\x3a\x02[]",
+	    OK),
+	CASE("details with NUL", EVENT ID WARNS NAMES "\x3a\x03{\0}",
+	    MALFORMED),
+	CASE("details with a newline", EVENT ID WARNS NAMES "\x3a\x03{\n}",
+	    MALFORMED),
+	CASE("details that are no UTF-8", EVENT ID WARNS NAMES "\x3a\x03{\xff}",
+	    MALFORMED),
+	CASE("details as a number", EVENT ID WARNS NAMES "\x38\x01", MALFORMED),
+	CASE("suppressed 2^63-1", EVENT ID WARNS NAMES
+	    "\x40\xff\xff\xff\xff\xff\xff\xff\xff\x7f", OK),
+	CASE("suppressed 2^63", EVENT ID WARNS NAMES
+	    "\x40\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", MALFORMED),
+	CASE("event cut", EVENT ID WARNS NAMES "\x2a\x05" "abcd", MALFORMED),
 };
 
 static enum record_result
@@ -606,6 +795,37 @@ test_counts_and_lengths(void **state)
 	bytes_fini(&out);
 }
 
+static const struct { unsigned char field; size_t max; } event_texts[] = {
+	{ 3, RECORD_NAME_MAX }, { 4, RECORD_NAME_MAX }, { 5, RECORD_TEXT_MAX },
+	{ 6, RECORD_NAME_MAX }, { 7, RECORD_DETAILS_MAX },
+};
+
+static void
+test_lengths_of_an_event(void **state)
+{
+	static const char begun[] = EVENT ID WARNS NAMES;
+	static const char text[RECORD_DETAILS_MAX + 1] = {
+		[0 ... RECORD_DETAILS_MAX] = 'x' };
+	struct bytes out = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(event_texts); i++) {
+		size_t len = event_texts[i / 2].max + i % 2;
+		const unsigned char head[] = {
+			(unsigned char)(event_texts[i / 2].field << 3 | 2),
+			(unsigned char)(len | 0x80), (unsigned char)(len >> 7),
+		};
+
+		bytes_clear(&out);
+		bytes_add(&out, begun, sizeof(begun) - 1);
+		bytes_add(&out, head, sizeof(head));
+		bytes_add(&out, text, len);
+		assert_int_equal(try((struct str){ out.ptr, out.len }),
+		    i % 2 == 0 ? RECORD_OK : RECORD_MALFORMED);
+	}
+	bytes_fini(&out);
+}
+
 /* A prefix that ends between fields lacks the later ones; before the status
  * (number 32) there is no CLOSE, and groups are the last. */
 static void
@@ -632,13 +852,8 @@ test_every_prefix(void **state)
 }
 
 static void
-test_changed_bytes_end_well(void **state)
+try_changed(char *buf, struct str m)
 {
-	struct record_session s = sample();
-	char buf[RECORD_MAX];
-	struct str m = pack(RECORD_CLOSE, &s, buf);
-
-	(void)state;
 	for (size_t i = 0; i < m.len; i++) {
 		char saved = buf[i];
 
@@ -648,6 +863,18 @@ test_changed_bytes_end_well(void **state)
 		}
 		buf[i] = saved;
 	}
+}
+
+static void
+test_changed_bytes_end_well(void **state)
+{
+	struct record_session s = sample();
+	struct record_event e = sample_event();
+	char buf[RECORD_MAX];
+
+	(void)state;
+	try_changed(buf, pack(RECORD_CLOSE, &s, buf));
+	try_changed(buf, pack_event(&e, buf));
 }
 
 static void
@@ -668,6 +895,9 @@ test_names(void **state)
 	    "pam.username");
 	assert_string_equal(record_auth_name(AUTH_PAM_ADDRESS),
 	    "pam.address");
+	assert_string_equal(record_severity_name(SEVERITY_INFO), "info");
+	assert_string_equal(record_severity_name(SEVERITY_WARNING), "warning");
+	assert_string_equal(record_severity_name(SEVERITY_ERROR), "error");
 }
 
 int
@@ -681,11 +911,16 @@ main(void)
 		cmocka_unit_test(test_bare_session_comes_back),
 		cmocka_unit_test(test_protobuf_reads_it),
 		cmocka_unit_test(test_update_and_end_come_back),
+		cmocka_unit_test(test_event_comes_back),
+		cmocka_unit_test(test_protobuf_writes_the_same_event),
+		cmocka_unit_test(test_event_is_made_valid),
+		cmocka_unit_test(test_details),
 		cmocka_unit_test(test_text_is_made_valid),
 		cmocka_unit_test(test_everything_over_long),
 		cmocka_unit_test(test_too_little_room),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_counts_and_lengths),
+		cmocka_unit_test(test_lengths_of_an_event),
 		cmocka_unit_test(test_every_prefix),
 		cmocka_unit_test(test_changed_bytes_end_well),
 		cmocka_unit_test(test_names),
