@@ -112,6 +112,18 @@ call_problem(struct call *c, enum problem p, const char *detail)
 	problem_respond(c->response, c->request, p, detail, NULL);
 }
 
+bool
+call_bad_parameter(struct call *c, const char *name, const char *message)
+{
+	struct problem_errors errors = { .n = 0 };
+
+	problem_add(&errors, str_from(name), "bad_value", "%s: %s", name,
+	    message);
+	problem_respond(c->response, c->request, PROBLEM_PARAMETERS,
+	    errors.v[0].message, &errors);
+	return false;
+}
+
 void
 call_query_failed(struct call *c, enum query_result r)
 {

@@ -69,6 +69,9 @@ uint64_t api_started_us(const struct api *a);	/* of clock_mono_us */
 
 /* Answers with a problem. */
 void call_problem(struct call *c, enum problem p, const char *detail);
+/* The same for a parameter that the table let pass. False. */
+bool call_bad_parameter(struct call *c, const char *name,
+    const char *message);
 /* The same for a question that was not answered. */
 void call_query_failed(struct call *c, enum query_result r);
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "apid/ask.h"
-#include "apid/cursor.h"
 #include "apid/json.h"
+#include "apid/page.h"
 #include "apid/resources.h"
 
 #define HOUR_US UINT64_C(3600000000)
@@ -89,18 +89,6 @@ const struct param stats_params[] = {
 
 /* ---- from parameters to a filter ---- */
 
-static bool
-bad_parameter(struct call *c, const char *name, const char *message)
-{
-	struct problem_errors errors = { .n = 0 };
-
-	problem_add(&errors, str_from(name), "bad_value", "%s: %s", name,
-	    message);
-	problem_respond(c->response, c->request, PROBLEM_PARAMETERS,
-	    errors.v[0].message, &errors);
-	return false;
-}
-
 static struct query_condition
 condition_of(const struct param_value *v, unsigned group)
 {
@@ -137,69 +125,10 @@ take_conditions(struct call *c, const struct param *defs,
 		if (!v->param->filter)
 			continue;
 		if (f->n == QUERY_CONDITIONS_MAX)
-			return bad_parameter(c, v->param->name,
+			return call_bad_parameter(c, v->param->name,
 			    "there are more than 32 values in all");
 		f->conditions[f->n++] = condition_of(v,
 		    (unsigned)(v->param - defs));
-	}
-	return true;
-}
-
-static bool
-take_times(struct call *c, struct query_filter *f)
-{
-	const struct param_value *since = params_get(c->params, "since");
-	const struct param_value *until = params_get(c->params, "until");
-	const struct param_value *hours = params_get(c->params, "hours");
-	uint64_t back_us = (hours != NULL ? hours->number : 24) * HOUR_US;
-
-	if (hours != NULL && (since != NULL || until != NULL))
-		return bad_parameter(c, "hours",
-		    "not together with since or until");
-	f->until_us = until != NULL ? until->number : INT64_MAX;
-	if (since != NULL) {
-		f->since_us = since->number;
-	} else {
-		uint64_t end = until != NULL ? until->number : c->now_us;
-
-		f->since_us = end > back_us ? end - back_us : 0;
-	}
-	if (f->since_us >= f->until_us)
-		return bad_parameter(c, "until", "must be after since");
-	return true;
-}
-
-/* What a cursor is bound to. */
-static struct bytes
-bound_of(const struct call *c)
-{
-	struct bytes b = { 0 };
-
-	bytes_fmt(&b, "%s\n", c->route->path);
-	params_canonical(c->params, c->route->params, &b);
-	return b;
-}
-
-/* The range of time is that of the first page, also where it was relative. */
-static bool
-take_cursor(struct call *c, struct query_filter *f)
-{
-	const struct param_value *v = params_get(c->params, "cursor");
-	struct bytes bound = bound_of(c);
-	struct cursor cursor;
-	bool good;
-
-	f->after = v != NULL;
-	good = v == NULL || cursor_read(&cursor, v->text, c->who.digest,
-	    (struct str){ bound.ptr, bound.len });
-	bytes_fini(&bound);
-	if (!good)
-		return bad_parameter(c, "cursor",
-		    "not the next_cursor of a page of this question");
-	if (v != NULL) {
-		f->since_us = cursor.since_us;
-		f->until_us = cursor.until_us;
-		f->key = cursor.key;
 	}
 	return true;
 }
@@ -219,26 +148,11 @@ on_session(void *arg, const struct query_session *s)
 	json_array_append_new(p->items, json_session(s, p->now_us));
 }
 
-static json_t *
-next_cursor(const struct call *c, const struct query_filter *f,
-    const struct query_page *page)
-{
-	struct cursor cursor = { f->since_us, f->until_us, page->last };
-	struct bytes bound;
-	char text[CURSOR_TEXT_SIZE];
-
-	if (!page->more)
-		return json_null();
-	bound = bound_of(c);
-	cursor_write(text, &cursor, c->who.digest,
-	    (struct str){ bound.ptr, bound.len });
-	bytes_fini(&bound);
-	return json_string(text);
-}
-
-/* Answers with a page; `o` may have members already and is taken. */
+/* Answers with a page from `at` on; `o` may have members already and is
+ * taken. */
 static void
-give_page(struct call *c, struct query_filter *f, json_t *o)
+give_page(struct call *c, struct query_filter *f, const struct cursor *at,
+    json_t *o)
 {
 	struct ask ask = ask_begin(api_metrics(c->api), f->active ?
 	    QUESTION_ACTIVE : QUESTION_HISTORY);
@@ -246,13 +160,16 @@ give_page(struct call *c, struct query_filter *f, json_t *o)
 	struct query_page page;
 	enum query_result r;
 
+	f->since_us = at->since_us;
+	f->until_us = at->until_us;
+	f->key = at->key;
 	f->limit = (unsigned)params_number(c->params, "limit", LIMIT);
 	r = query_sessions(c->query, f, on_session, &p, &page);
 	ask_end(&ask, r);
 	json_object_set_new(o, "items", p.items);
 	if (r == QUERY_OK) {
 		json_object_set_new(o, "next_cursor",
-		    next_cursor(c, f, &page));
+		    page_next(c, at, &page));
 		json_write(&c->response->body, o);
 	} else {
 		call_query_failed(c, r);
@@ -263,24 +180,28 @@ give_page(struct call *c, struct query_filter *f, json_t *o)
 void
 sessions_history(struct call *c)
 {
+	static const struct page_back hours = { "hours", HOUR_US, 24 };
 	struct query_filter f = { .active = false };
+	struct cursor at = { .since_us = 0 };
 
-	if (take_conditions(c, history_params, &f) && take_times(c, &f) &&
-	    take_cursor(c, &f))
-		give_page(c, &f, json_object());
+	if (take_conditions(c, history_params, &f) &&
+	    page_times(c, &hours, &at) && page_cursor(c, &at, &f.after))
+		give_page(c, &f, &at, json_object());
 }
 
 void
 sessions_active(struct call *c)
 {
 	struct query_filter f = { .active = true };
+	struct cursor at = { .since_us = 0 };
 	json_t *o;
 
-	if (!take_conditions(c, active_params, &f) || !take_cursor(c, &f))
+	if (!take_conditions(c, active_params, &f) ||
+	    !page_cursor(c, &at, &f.after))
 		return;
 	o = json_object();
 	json_object_set_new(o, "as_of", json_time(c->now_us));
-	give_page(c, &f, o);
+	give_page(c, &f, &at, o);
 }
 
 /* ---- one, and sums ---- */
