@@ -186,9 +186,9 @@ struct store_ops {
 	/* Nothing, if the id is known. */
 	enum store_result (*add_event)(
 	    struct store *s, const struct store_event *e);
-	/* Keeps the newest `most` events of those that are not older than
-	 * `before_us`; at most `max` rows a call. `more`: there may be others
-	 * to go. */
+	/* Keeps the newest `most` (at least 1) of the events that are not
+	 * older than `before_us`, removes the others, oldest first; at most
+	 * `max` a call. `more`: there may be others to go. */
 	enum store_result (*trim_events)(struct store *s, uint64_t before_us,
 	    uint64_t most, unsigned max, uint64_t *deleted, bool *more);
 

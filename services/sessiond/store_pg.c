@@ -188,6 +188,15 @@ lock_streams(struct store *store, struct store_stream *const *streams, size_t n,
 	return r;
 }
 
+static void
+put_str_or_null(struct pg_params *p, struct str s)
+{
+	if (s.len > 0)
+		pg_put_str(p, s);
+	else
+		pg_put_null(p);
+}
+
 static enum store_result
 move_stream(struct store *store, const struct store_stream *st)
 {
@@ -202,10 +211,7 @@ move_stream(struct store *store, const struct store_stream *st)
 	pg_put_int8(p, (int64_t)st->next_seq);
 	pg_put_int2(p, (int16_t)st->state);
 	pg_put_time(p, st->last_contact_us);
-	if (st->end_reason.len > 0)
-		pg_put_str(p, st->end_reason);
-	else
-		pg_put_null(p);
+	put_str_or_null(p, st->end_reason);
 	return queue(s, &move);
 }
 
@@ -247,6 +253,65 @@ add_quarantine(struct store *store, const struct store_quarantine *q)
 	pg_put_time(p, q->received_us);
 	pg_put_str(p, q->body);
 	return queue(s, &add);
+}
+
+static enum store_result
+add_event(struct store *store, const struct store_event *e)
+{
+	static const struct pg_statement add = { "event_add",
+		"INSERT INTO sallyport.telemetry_event (at, id, severity, "
+		"category, event, message, component, instance, details, "
+		"suppressed) VALUES ($1::timestamptz, $2::uuid, $3::int2, "
+		"$4::text, $5::text, $6::text, $7::text, $8::text, $9::text, "
+		"$10::int8) ON CONFLICT DO NOTHING" };
+	struct store_pg *s = of(store);
+	struct pg_params *p = fresh(s);
+
+	pg_put_time(p, e->at_us);
+	pg_put_uuid(p, e->id.b);
+	pg_put_int2(p, (int16_t)e->severity);
+	pg_put_str(p, e->category);
+	pg_put_str(p, e->event);
+	put_str_or_null(p, e->message);
+	pg_put_str(p, e->component);
+	pg_put_str(p, e->instance);
+	put_str_or_null(p, e->details);
+	pg_put_int8(p, (int64_t)e->suppressed);
+	return queue(s, &add);
+}
+
+/* Before the first that is not too old, and before the first of the newest $2:
+ * what goes is one range of the key. */
+static enum store_result
+trim_events(struct store *store, uint64_t before_us, uint64_t most,
+    unsigned max, uint64_t *deleted, bool *more)
+{
+	static const struct pg_statement trim = { "event_trim",
+		"DELETE FROM sallyport.telemetry_event WHERE ctid = ANY (ARRAY("
+		"SELECT ctid FROM sallyport.telemetry_event WHERE (at, id) < "
+		"(SELECT at, id FROM (SELECT $1::timestamptz AS at, "
+		"'00000000-0000-0000-0000-000000000000'::uuid AS id UNION ALL "
+		"(SELECT at, id FROM sallyport.telemetry_event "
+		"ORDER BY at DESC, id DESC LIMIT 1 OFFSET $2::int8 - 1)) e "
+		"ORDER BY at DESC, id DESC LIMIT 1) "
+		"ORDER BY at, id LIMIT $3::int8))" };
+	struct store_pg *s = of(store);
+	struct pg_params *p = fresh(s);
+	struct pg_rows rows;
+	enum store_result r;
+
+	*deleted = 0;
+	*more = false;
+	pg_put_time(p, before_us);
+	pg_put_int8(p, (int64_t)most);
+	pg_put_int8(p, max);
+	r = store_pg_ask(s, &trim, &rows);
+	if (r != STORE_OK)
+		return r;
+	*deleted = rows.affected;
+	*more = rows.affected == max;
+	pg_rows_fini(&rows);
+	return STORE_OK;
 }
 
 static enum store_result
@@ -423,6 +488,8 @@ const struct store_ops store_pg_ops = {
 	.add_rollups = store_pg_add_rollups,
 	.add_gap = add_gap,
 	.add_quarantine = add_quarantine,
+	.add_event = add_event,
+	.trim_events = trim_events,
 	.silent_streams = silent_streams,
 	.count_streams = count_streams,
 	.delete_old = delete_old,

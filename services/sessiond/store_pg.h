@@ -3,15 +3,15 @@
  * store_pg: what the files of the PostgreSQL back end share.
  *
  *	store_pg_open.c		opening, connecting, checking, closing
- *	store_pg.c		transactions, streams, history
+ *	store_pg.c		transactions, streams, history, events
  *	store_pg_rows.c		sessions and sums
  *	store_pg_migrate.c	the schema
  *
  * One connection. A transaction takes four round trips: to lock the streams,
  * to put what runs, to add what ended, and to commit; all whose result nobody
- * needs before (sums, positions, gaps, quarantine) travels with the COMMIT.
- * Its statements find rows by key alone, whatever the planner knows of the
- * tables: they are planned once, without scans and joins of whole tables.
+ * needs before (sums, positions, gaps, quarantine, events) travels with the
+ * COMMIT. Its statements find rows by key alone, whatever the planner knows of
+ * the tables: they are planned once, without scans and joins of whole tables.
  */
 #ifndef SESSIOND_STORE_PG_H
 #define SESSIOND_STORE_PG_H

@@ -30,6 +30,18 @@ const char *const store_sqlite_texts[SQL_STATEMENTS] = {
 	[SQL_QUARANTINE_ADD] = "INSERT INTO audit_quarantine (stream_id, seq,"
 	    " proxy, reason, received_at, body)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+	[SQL_EVENT_ADD] = "INSERT INTO telemetry_event (at, id, severity,"
+	    " category, event, message, component, instance, details,"
+	    " suppressed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+	    " ON CONFLICT DO NOTHING",
+	/* Before the first that is not too old, and before the first of the
+	 * newest ?2: what goes is one range of the key. */
+	[SQL_EVENT_TRIM] = "DELETE FROM telemetry_event WHERE (at, id) IN"
+	    " (SELECT at, id FROM telemetry_event WHERE (at, id) <"
+	    " (SELECT at, id FROM (SELECT ?1 AS at, x'' AS id UNION ALL"
+	    " SELECT * FROM (SELECT at, id FROM telemetry_event"
+	    " ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?2 - 1))"
+	    " ORDER BY at DESC, id DESC LIMIT 1) ORDER BY at, id LIMIT ?3)",
 	[SQL_OLD_SESSIONS] = OLD("session", "started_at, id",
 	    "started_at < ?1"),
 	[SQL_OLD_ROLLUPS] = OLD("rollup_hour", "dimension, hour, key",
@@ -100,6 +112,15 @@ bind_str(sqlite3_stmt *st, int at, struct str s)
 {
 	sqlite3_bind_text(
 	    st, at, s.len > 0 ? s.ptr : "", (int)s.len, SQLITE_STATIC);
+}
+
+static void
+bind_str_or_null(sqlite3_stmt *st, int at, struct str s)
+{
+	if (s.len > 0)
+		bind_str(st, at, s);
+	else
+		sqlite3_bind_null(st, at);
 }
 
 static void
@@ -189,10 +210,7 @@ move_stream(struct store *s, const struct store_stream *st)
 	bind_u64(q, 2, st->next_seq);
 	sqlite3_bind_int(q, 3, (int)st->state);
 	bind_u64(q, 4, st->last_contact_us);
-	if (st->end_reason.len > 0)
-		bind_str(q, 5, st->end_reason);
-	else
-		sqlite3_bind_null(q, 5);
+	bind_str_or_null(q, 5, st->end_reason);
 	return store_sqlite_run(q);
 }
 
@@ -221,6 +239,40 @@ add_quarantine(struct store *s, const struct store_quarantine *w)
 	sqlite3_bind_blob(q, 6, w->body.len > 0 ? w->body.ptr : "",
 	    (int)w->body.len, SQLITE_STATIC);
 	return store_sqlite_run(q);
+}
+
+static enum store_result
+add_event(struct store *s, const struct store_event *e)
+{
+	sqlite3_stmt *q = of(s)->statements[SQL_EVENT_ADD];
+
+	bind_u64(q, 1, e->at_us);
+	sqlite3_bind_blob(q, 2, &e->id, sizeof(e->id), SQLITE_STATIC);
+	bind_u64(q, 3, e->severity);
+	bind_str(q, 4, e->category);
+	bind_str(q, 5, e->event);
+	bind_str_or_null(q, 6, e->message);
+	bind_str(q, 7, e->component);
+	bind_str(q, 8, e->instance);
+	bind_str_or_null(q, 9, e->details);
+	bind_u64(q, 10, e->suppressed);
+	return store_sqlite_run(q);
+}
+
+static enum store_result
+trim_events(struct store *s, uint64_t before_us, uint64_t most, unsigned max,
+    uint64_t *deleted, bool *more)
+{
+	sqlite3_stmt *q = of(s)->statements[SQL_EVENT_TRIM];
+	enum store_result r;
+
+	bind_u64(q, 1, before_us);
+	bind_u64(q, 2, most);
+	sqlite3_bind_int64(q, 3, max);
+	r = store_sqlite_run(q);
+	*deleted = r == STORE_OK ? (uint64_t)sqlite3_changes(of(s)->db) : 0;
+	*more = *deleted == max;
+	return r;
 }
 
 static enum store_result
@@ -317,6 +369,8 @@ const struct store_ops store_sqlite_ops = {
 	.add_rollups = store_sqlite_add_rollups,
 	.add_gap = add_gap,
 	.add_quarantine = add_quarantine,
+	.add_event = add_event,
+	.trim_events = trim_events,
 	.silent_streams = silent_streams,
 	.count_streams = count_streams,
 	.delete_old = delete_old,

@@ -3,7 +3,7 @@
  * store_sqlite: what the files of the SQLite back end share.
  *
  *	store_sqlite_open.c	opening, checking, closing
- *	store_sqlite.c		transactions, streams, history
+ *	store_sqlite.c		transactions, streams, history, events
  *	store_sqlite_rows.c	sessions and sums
  *	store_sqlite_migrate.c	the schema
  *
@@ -29,6 +29,8 @@ enum sqlite_statement {
 	SQL_STREAM_COUNT,
 	SQL_GAP_ADD,
 	SQL_QUARANTINE_ADD,
+	SQL_EVENT_ADD,
+	SQL_EVENT_TRIM,
 	SQL_OLD_SESSIONS,
 	SQL_OLD_ROLLUPS,
 	SQL_OLD_GAPS,

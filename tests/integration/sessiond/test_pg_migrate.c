@@ -27,25 +27,32 @@ static const char versions[] = "SELECT coalesce(string_agg(number || name, "
 static const char partitions[] =
     "SELECT count(*)::text FROM sallyport.session_partition";
 
-static struct store_migration plus_one[3], plus_two[4], broken[3], changed[2];
+/* Migrations of this release. */
+#define OURS     2
+#define OUR_LIST "1initial,2telemetry"
+
+static struct store_migration first[2], plus_one[OURS + 2], plus_two[OURS + 3],
+    broken[OURS + 2], changed[OURS + 1];
 static struct pg *super;
 
-/* What later releases would bring. */
+/* What the first release had, and what later ones would bring. */
 static void
 make_lists(void)
 {
-	const struct store_migration first = store_pg_migrations[0];
-	const struct store_migration two = { 2, 2, "two", "bb",
+	const struct store_migration three = { 3, 3, "three", "cc",
 		"CREATE TABLE sallyport.t (x int)" };
 
-	plus_one[0] = plus_two[0] = broken[0] = changed[0] = first;
-	plus_one[1] = plus_two[1] = two;
-	plus_two[2] = (struct store_migration){ 3, 3, "three", "cc",
+	first[0] = store_pg_migrations[0];
+	for (unsigned i = 0; i < OURS; i++)
+		plus_one[i] = plus_two[i] = broken[i] = changed[i] =
+		    store_pg_migrations[i];
+	plus_one[OURS] = plus_two[OURS] = three;
+	plus_two[OURS + 1] = (struct store_migration){ 4, 4, "four", "dd",
 		"INSERT INTO sallyport.t VALUES (1)" };
-	broken[1] = (struct store_migration){ 2, 2, "two", "bb",
+	broken[OURS] = (struct store_migration){ 3, 3, "three", "cc",
 		"CREATE TABLE sallyport.u (x int);"
 		"INSERT INTO sallyport.nothing VALUES (1)" };
-	changed[0].checksum = "dd";
+	changed[0].checksum = "ee";
 }
 
 /* One database for all: making one takes longer than a test. */
@@ -125,12 +132,58 @@ test_empty_database(void **state)
 
 	m = pg_base_migrate(super, store_pg_migrations, SCHEMA_READY, NULL);
 	assert_int_equal(m.before, 0);
-	assert_int_equal(m.after, 1);
-	assert_string_equal(pg_base_text(super, versions), "1initial");
+	assert_int_equal(m.after, OURS);
+	assert_string_equal(pg_base_text(super, versions), OUR_LIST);
 	assert_string_equal(pg_base_text(super, partitions), "8");
 	m = pg_base_migrate(super, store_pg_migrations, SCHEMA_READY, NULL);
+	assert_int_equal(m.before, OURS);
+	assert_int_equal(m.after, OURS);
+}
+
+/* What the first release wrote stays; its roles come to the new table, and it
+ * can go on itself. */
+static void
+test_from_the_first_release(void **state)
+{
+	static const char data[] =
+	    "INSERT INTO sallyport.audit_gap (first_seq, last_seq, noticed_at,"
+	    " stream_id, proxy, reason) VALUES (3, 9, now(),"
+	    " gen_random_uuid(), 'p', 'why');"
+	    "INSERT INTO sallyport.rollup_hour VALUES (now(), 1, 1, 0, 0, 1, 0,"
+	    " 0, 5, 6, 7, 0, '')";
+	static const char event[] =
+	    "INSERT INTO sallyport.telemetry_event (at, id, suppressed,"
+	    " severity, category, event, component, instance) VALUES (now(),"
+	    " gen_random_uuid(), 0, 1, 'a', 'b', 'c', 'd')";
+	struct store_pg_migrate m;
+	struct pg *owner, *writer;
+	struct err err = { 0 };
+
+	(void)state;
+	give_to_owner();
+	owner = pg_base_connect(DB, "sallyport_owner");
+	writer = pg_base_connect(DB, "sallyport_writer");
+	pg_base_migrate(owner, first, SCHEMA_READY, NULL);
+	assert_string_equal(pg_base_text(writer, versions), "1initial");
+	pg_base_exec(writer, data);
+	pg_base_migrate(writer, store_pg_migrations, SCHEMA_BEHIND,
+	    "older release (migration 1 of 2) and this role may not");
+	m = pg_base_migrate(owner, store_pg_migrations, SCHEMA_READY, NULL);
 	assert_int_equal(m.before, 1);
-	assert_int_equal(m.after, 1);
+	assert_int_equal(m.after, OURS);
+	pg_base_exec(writer, event);
+	assert_string_equal(pg_base_text(writer,
+				"SELECT concat(g.reason, r.bytes_down, e.event)"
+				" FROM sallyport.audit_gap g,"
+				" sallyport.rollup_hour r,"
+				" sallyport.telemetry_event e"),
+	    "why6b");
+	m = (struct store_pg_migrate){ .list = first };
+	assert_int_equal(store_pg_migrate(writer, &m, &err), SCHEMA_READY);
+	pg_base_migrate(owner, first, SCHEMA_READY, NULL);
+	pg_base_exec(writer, "DELETE FROM sallyport.telemetry_event");
+	pg_free(&owner);
+	pg_free(&writer);
 }
 
 static void
@@ -141,18 +194,18 @@ test_upgrade(void **state)
 	(void)state;
 	pg_base_migrate(super, store_pg_migrations, SCHEMA_READY, NULL);
 	m = pg_base_migrate(
-	    super, broken, SCHEMA_FAILED, "migration 2 (two): relation");
+	    super, broken, SCHEMA_FAILED, "migration 3 (three): relation");
 	assert_int_equal(m.failure, PG_FAULT);
 	/* Nothing of it stayed, and the connection is of use. */
-	assert_string_equal(pg_base_text(super, versions), "1initial");
+	assert_string_equal(pg_base_text(super, versions), OUR_LIST);
 	assert_string_equal(
 	    pg_base_text(super, "SELECT to_regclass('sallyport.u')::text"),
 	    "NULL");
 	m = pg_base_migrate(super, plus_two, SCHEMA_READY, NULL);
-	assert_int_equal(m.before, 1);
-	assert_int_equal(m.after, 3);
+	assert_int_equal(m.before, OURS);
+	assert_int_equal(m.after, OURS + 2);
 	assert_string_equal(
-	    pg_base_text(super, versions), "1initial,2two,3three");
+	    pg_base_text(super, versions), OUR_LIST ",3three,4four");
 	assert_string_equal(
 	    pg_base_text(super, "SELECT count(*)::text FROM sallyport.t"), "1");
 }
@@ -168,14 +221,14 @@ test_foreign(void **state)
 	pg_base_exec(super, "DROP SCHEMA sallyport CASCADE");
 	pg_base_migrate(super, plus_one, SCHEMA_READY, NULL);
 	pg_base_migrate(super, store_pg_migrations, SCHEMA_FOREIGN,
-	    "later release (migration 2, this one knows 1)");
+	    "later release (migration 3, this one knows 2)");
 	pg_base_exec(super, "UPDATE sallyport.schema_migration "
-			    "SET works_with = 1 WHERE number = 2");
+			    "SET works_with = 2 WHERE number = 3");
 	pg_base_migrate(super, store_pg_migrations, SCHEMA_READY, NULL);
 	pg_base_exec(super, "UPDATE sallyport.schema_migration "
-			    "SET works_with = NULL WHERE number = 2");
+			    "SET works_with = NULL WHERE number = 3");
 	pg_base_migrate(super, store_pg_migrations, SCHEMA_FOREIGN,
-	    "later release (migration 2, this one knows 1)");
+	    "later release (migration 3, this one knows 2)");
 	pg_base_migrate(super, changed, SCHEMA_FOREIGN,
 	    "migration 1 (initial) is not the one of this release");
 	/* Names are data: they are cut or compared, never believed. */
@@ -202,13 +255,13 @@ test_roles(void **state)
 	    writer, store_pg_migrations, SCHEMA_BEHIND, "--migrate");
 	pg_base_migrate(owner, store_pg_migrations, SCHEMA_READY, NULL);
 	pg_base_migrate(writer, plus_one, SCHEMA_BEHIND,
-	    "older release (migration 1 of 2) and this role may not");
+	    "older release (migration 2 of 3) and this role may not");
 	pg_base_exec(super, "REVOKE ALL ON ALL TABLES IN SCHEMA sallyport "
 			    "FROM sallyport_writer");
 	pg_base_migrate(writer, store_pg_migrations, SCHEMA_BEHIND,
 	    "this role has no rights on the schema");
 	pg_base_migrate(owner, store_pg_migrations, SCHEMA_READY, NULL);
-	assert_string_equal(pg_base_text(writer, versions), "1initial");
+	assert_string_equal(pg_base_text(writer, versions), OUR_LIST);
 	pg_free(&owner);
 	pg_free(&writer);
 }
@@ -232,7 +285,7 @@ test_writer_is_ready(void **state)
 	    "sallyport_owner");
 	writer = pg_base_connect(DB, "sallyport_writer");
 	assert_int_equal(store_pg_migrate(writer, &m, &err), SCHEMA_READY);
-	assert_int_equal(m.after, 1);
+	assert_int_equal(m.after, OURS);
 	pg_free(&writer);
 }
 
@@ -311,7 +364,7 @@ test_all_at_once(void **state)
 		pg_free(&p[i]);
 	}
 	assert_string_equal(
-	    pg_base_text(super, versions), "1initial,2two,3three");
+	    pg_base_text(super, versions), OUR_LIST ",3three,4four");
 	assert_string_equal(pg_base_text(super, partitions), "8");
 }
 
@@ -322,6 +375,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers),
 		T(empty_database),
+		T(from_the_first_release),
 		T(upgrade),
 		T(foreign),
 		T(roles),

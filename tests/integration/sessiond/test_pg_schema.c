@@ -301,6 +301,10 @@ test_rights(void **state)
 		{ &reader, "DELETE FROM sallyport.session_active" },
 		{ &reader, "UPDATE sallyport.rollup_hour SET sessions = 0" },
 		{ &reader, "DELETE FROM sallyport.audit_gap" },
+		{ &writer, "UPDATE sallyport.telemetry_event SET event = ''" },
+		{ &reader, "DELETE FROM sallyport.telemetry_event" },
+		{ &reader, "INSERT INTO sallyport.telemetry_event SELECT * "
+			   "FROM sallyport.telemetry_event" },
 		{ &reader, "CREATE TABLE sallyport.x (y int)" },
 	};
 	struct pg *nobody = pg_base_connect(DB, "nobody_");
@@ -315,6 +319,12 @@ test_rights(void **state)
 	}
 	assert_string_equal(
 	    pg_base_refusal(nobody, "TABLE sallyport.session"), "42501");
+	assert_string_equal(
+	    pg_base_refusal(nobody, "TABLE sallyport.telemetry_event"),
+	    "42501");
+	assert_string_equal(pg_base_text(reader, "SELECT count(*)::text FROM "
+						 "sallyport.telemetry_event"),
+	    "0");
 	assert_string_equal(
 	    pg_base_refusal(nobody, "SELECT sallyport.session_partitions_make("
 				    "1)"),

@@ -256,6 +256,26 @@ body_reject(unsigned family, unsigned n, const char *user)
 }
 
 struct body *
+body_event(unsigned family, unsigned n, const char *message)
+{
+	struct body *b = xmalloc(sizeof(*b));
+	struct record_event e = {
+		.id = id_of(family, n),
+		.severity = SEVERITY_WARNING,
+		.category = STR("security"),
+		.event = STR("guessing_detected"),
+		.message = str_from(message),
+		.component = STR("authd"),
+		.details = STR("{\"source\":\"192.0.2.9\"}"),
+		.suppressed = n,
+	};
+
+	b->len = record_pack_event(b->bytes, sizeof(b->bytes), &e);
+	ASSERT(b->len > 0);
+	return b;
+}
+
+struct body *
 body_end(const char *reason)
 {
 	struct body *b = xmalloc(sizeof(*b));
@@ -451,6 +471,23 @@ f_add_quarantine(struct store *s, const struct store_quarantine *q)
 }
 
 static enum store_result
+f_add_event(struct store *s, const struct store_event *e)
+{
+	const char *poison = faulty_of(s)->poison;
+
+	if (poison != NULL && str_eq(e->message, str_from(poison)))
+		return STORE_POISON;
+	return PASS(s, add_event, e);
+}
+
+static enum store_result
+f_trim_events(struct store *s, uint64_t before_us, uint64_t most, unsigned max,
+    uint64_t *deleted, bool *more)
+{
+	return PASS(s, trim_events, before_us, most, max, deleted, more);
+}
+
+static enum store_result
 f_silent_streams(
     struct store *s, uint64_t before_us, struct id *out, size_t max, size_t *n)
 {
@@ -507,6 +544,8 @@ static const struct store_ops faulty_ops = {
 	.add_rollups = f_add_rollups,
 	.add_gap = f_add_gap,
 	.add_quarantine = f_add_quarantine,
+	.add_event = f_add_event,
+	.trim_events = f_trim_events,
 	.silent_streams = f_silent_streams,
 	.count_streams = f_count_streams,
 	.delete_old = f_delete_old,

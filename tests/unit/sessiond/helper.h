@@ -61,6 +61,8 @@ struct body *body_open(unsigned family, unsigned n);
 struct body *body_update(unsigned family, unsigned n, uint64_t bytes_up);
 struct body *body_close(unsigned family, unsigned n, uint64_t bytes_up);
 struct body *body_reject(unsigned family, unsigned n, const char *user);
+/* An event of id_of(family, n) with every field set; `message` may be "". */
+struct body *body_event(unsigned family, unsigned n, const char *message);
 struct body *body_end(const char *reason);
 struct body *body_raw(const void *p, size_t len);
 struct body *body_session(
@@ -77,9 +79,9 @@ struct bytes message_of(const struct id *stream, const char *proxy,
 /*
  * A store that passes everything on to another, but fails: the call number
  * `fail_at` (1 is the next) with `fail_with`, `fail_times` in a row, and as
- * poison whatever has the user `poison`. With `hang` it is a server that stands
- * still until it is given up. While another thread uses it, only faulty_fail
- * may change it.
+ * poison whatever has the user `poison`, or as an event the message. With
+ * `hang` it is a server that stands still until it is given up. While another
+ * thread uses it, only faulty_fail may change it.
  */
 struct faulty {
 	struct store store;

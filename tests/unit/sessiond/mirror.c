@@ -11,7 +11,8 @@
 #define INET_ARRAY 1041
 
 static const char *const tables[] = { "audit_stream", "session_active",
-	"session", "rollup_hour", "audit_gap", "audit_quarantine" };
+	"session", "rollup_hour", "audit_gap", "audit_quarantine",
+	"telemetry_event" };
 
 static struct pg *
 connect_to(const char *url)
@@ -37,7 +38,8 @@ mirror_clear(const char *url)
 			      ? "TRUNCATE sallyport.audit_stream, "
 				"sallyport.session_active, sallyport.session, "
 				"sallyport.rollup_hour, sallyport.audit_gap, "
-				"sallyport.audit_quarantine"
+				"sallyport.audit_quarantine, "
+				"sallyport.telemetry_event"
 			      : "DROP SCHEMA IF EXISTS sallyport CASCADE";
 
 	if (pg_exec(p, sql) != PG_OK)

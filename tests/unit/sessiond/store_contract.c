@@ -473,6 +473,133 @@ case_old_sums_go(struct store *s)
 	OK(commit(s));
 }
 
+static struct store_event
+event_of(unsigned family, unsigned n)
+{
+	struct id id = id_of(family, n);
+
+	return (struct store_event){
+		.id = id,
+		.at_us = id_ms(&id) * 1000,
+		.severity = SEVERITY_ERROR,
+		.category = STR("auth"),
+		.event = STR("backend_down"),
+		.component = STR("authd"),
+		.instance = STR("host"),
+	};
+}
+
+static void
+note(struct store *s, unsigned family, unsigned n)
+{
+	struct store_event e = event_of(family, n);
+
+	OK(add_event(s, &e));
+}
+
+/* How many go; `more` is checked. */
+static uint64_t
+trim(struct store *s, uint64_t before_us, uint64_t most, unsigned max,
+    bool want_more)
+{
+	uint64_t gone = 77;
+	bool more = !want_more;
+
+	OK(trim_events(s, before_us, most, max, &gone, &more));
+	assert_int_equal(more, want_more);
+	return gone;
+}
+
+static void
+case_an_event_is_kept_once(struct store *s)
+{
+	struct store_event e = event_of(1, 1);
+
+	OK(begin(s));
+	OK(add_event(s, &e));
+	OK(add_event(s, &e));
+	e.message = STR("other words");
+	e.details = STR("no JSON: '\"\\");
+	e.suppressed = (uint64_t)INT64_MAX;
+	OK(add_event(s, &e)); /* of the same id */
+	OK(commit(s));
+	OK(begin(s));
+	OK(add_event(s, &e)); /* also in a later transaction */
+	note(s, 2, 1);        /* another of the same time */
+	assert_int_equal(trim(s, INT64_MAX, 9, 9, false), 2);
+	OK(commit(s));
+}
+
+static void
+case_nothing_remains_of_events_rolled_back(struct store *s)
+{
+	OK(begin(s));
+	note(s, 1, 1);
+	OK(commit(s));
+	OK(begin(s));
+	note(s, 1, 2);
+	assert_int_equal(trim(s, INT64_MAX, 9, 9, false), 2);
+	s->ops->rollback(s);
+	OK(begin(s));
+	assert_int_equal(trim(s, INT64_MAX, 9, 9, false), 1);
+	OK(commit(s));
+}
+
+static void
+case_old_events_go(struct store *s)
+{
+	uint64_t second = started_ms_of(2) * 1000;
+
+	OK(begin(s));
+	for (unsigned i = 3; i >= 1; i--)
+		note(s, 1, i);
+	assert_int_equal(trim(s, 0, 9, 9, false), 0);
+	assert_int_equal(trim(s, second - 1, 9, 9, false), 1);
+	assert_int_equal(trim(s, second, 9, 9, false), 0);
+	assert_int_equal(trim(s, second + 1, 9, 9, false), 1);
+	assert_int_equal(trim(s, INT64_MAX, 9, 9, false), 1);
+	assert_int_equal(trim(s, INT64_MAX, 9, 9, false), 0);
+	OK(commit(s));
+}
+
+/* The newest stay; those of one time by their ids. */
+static void
+case_only_the_newest_events_stay(struct store *s)
+{
+	uint64_t last = started_ms_of(4) * 1000;
+
+	OK(begin(s));
+	for (unsigned i = 4; i >= 1; i--)
+		note(s, i % 2, i);
+	note(s, 9, 4);
+	assert_int_equal(trim(s, 0, 6, 9, false), 0);
+	assert_int_equal(trim(s, 0, 5, 9, false), 0);
+	assert_int_equal(trim(s, 0, 4, 9, false), 1);
+	assert_int_equal(trim(s, 0, 2, 9, false), 2);
+	assert_int_equal(trim(s, last, 2, 9, false), 0);
+	assert_int_equal(trim(s, last, 1, 9, false), 1);
+	note(s, 0, 4); /* the one that went: there is room for it again */
+	assert_int_equal(trim(s, last + 1, 1, 9, false), 2);
+	OK(commit(s));
+}
+
+/* Oldest first, whichever of the two bounds it is. */
+static void
+case_events_go_in_slices(struct store *s)
+{
+	OK(begin(s));
+	for (unsigned i = 0; i < 10; i++)
+		note(s, 1, i);
+	assert_int_equal(trim(s, 0, 4, 2, true), 2);
+	assert_int_equal(
+	    trim(s, started_ms_of(3) * 1000, 10, 2, false), 1); /* 2 */
+	assert_int_equal(trim(s, 0, 4, 2, true), 2);
+	assert_int_equal(trim(s, 0, 4, 2, false), 1);
+	assert_int_equal(trim(s, started_ms_of(9) * 1000, 4, 3, true), 3);
+	assert_int_equal(trim(s, started_ms_of(9) * 1000, 4, 3, false), 0);
+	OK(commit(s));
+}
+
 void
 store_contract_run(
     void (*fresh)(struct store **s), void (*gone)(struct store **s))
@@ -495,6 +622,11 @@ store_contract_run(
 		case_gaps_and_quarantine,
 		case_live_streams_do_not_grow_old,
 		case_old_sums_go,
+		case_an_event_is_kept_once,
+		case_nothing_remains_of_events_rolled_back,
+		case_old_events_go,
+		case_only_the_newest_events_stay,
+		case_events_go_in_slices,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

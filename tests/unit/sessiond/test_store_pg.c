@@ -134,6 +134,27 @@ row_of(unsigned n)
 
 /* ---- plans ---- */
 
+/* The plan of a prepared statement, a line each. */
+static void
+explain(const char *call, char *plan, size_t size)
+{
+	char *sql = xasprintf("EXPLAIN EXECUTE %s", call);
+	struct pg_statement st = { NULL, sql };
+	struct text t = text_on(plan, size);
+	struct pg_rows rows;
+
+	assert_int_equal(
+	    pg_query(pg_of(base.store)->pg, &st, NULL, &rows), PG_OK);
+	assert_true(rows.n > 0);
+	for (size_t i = 0; i < rows.n; i++) {
+		struct str line = pg_str(&rows, i, 0);
+
+		text_fmt(&t, "%.*s\n", (int)line.len, line.ptr);
+	}
+	pg_rows_fini(&rows);
+	free(sql);
+}
+
 /* No statement may come to walk a table, or to join two of them whole,
  * whatever the planner believes of their sizes. */
 static void
@@ -146,12 +167,19 @@ test_plans(void **state)
 		"active_end('{}', '{}')",
 		"stream_get('{}')",
 		"active_each(gen_random_uuid(), gen_random_uuid())",
+		"event_add(now(), gen_random_uuid(), 1, '', '', '', '', '', "
+		"'', "
+		"0)",
 	};
+	static const char *const words[] = { "Seq Scan", "Hash", "Merge",
+		"Materialize" };
+	static char plan[8192];
 	struct store_session row = row_of(1), *rows[] = { &row };
 	struct store_rollup sum = { .sessions = 1 };
 	struct store_stream st = { .id = stream_of(1), .proxy = "p" };
 	struct store_stream *streams[] = { &st };
 	const struct store_ops *ops = base.store->ops;
+	struct store_event e = { .id = id_of(1, 1) };
 	struct id id = stream_of(1);
 
 	(void)state;
@@ -161,30 +189,41 @@ test_plans(void **state)
 	OK(ops->add_sessions(base.store, rows, 1));
 	OK(ops->each_active(base.store, &id, NULL, NULL));
 	OK(ops->add_rollups(base.store, &sum, 1));
+	OK(ops->add_event(base.store, &e));
 	OK(ops->commit(base.store));
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-		char *sql = xasprintf("EXPLAIN EXECUTE %s", calls[i]);
-		struct pg_statement explain = { NULL, sql };
-		struct pg_rows plan;
-
-		assert_int_equal(
-		    pg_query(pg_of(base.store)->pg, &explain, NULL, &plan),
-		    PG_OK);
-		assert_true(plan.n > 0);
-		for (size_t k = 0; k < plan.n; k++) {
-			struct str line = pg_str(&plan, k, 0);
-			char text[512];
-
-			assert_true(str_copy(text, sizeof(text), line));
-			if (strstr(text, "Seq Scan") != NULL ||
-			    strstr(text, "Hash") != NULL ||
-			    strstr(text, "Merge") != NULL ||
-			    strstr(text, "Materialize") != NULL)
-				fail_msg("%s: %s", calls[i], text);
+		explain(calls[i], plan, sizeof(plan));
+		for (size_t k = 0; k < ARRAY_LEN(words); k++) {
+			if (strstr(plan, words[k]) != NULL)
+				fail_msg("%s: %s", calls[i], plan);
 		}
-		pg_rows_fini(&plan);
-		free(sql);
 	}
+}
+
+/* What goes is a range of the key, and what stays is counted along it. */
+static void
+test_plan_of_the_trim(void **state)
+{
+	static const char *const words[] = {
+		"Index Only Scan Backward using telemetry_event_pkey",
+		"Index Cond: (ROW(at, id) < ROW(",
+		"Tid Scan on telemetry_event",
+	};
+	const struct store_ops *ops = base.store->ops;
+	static char plan[8192];
+	uint64_t gone;
+	bool more;
+
+	(void)state;
+	OK(ops->begin(base.store));
+	OK(ops->trim_events(base.store, 0, 10000, 1000, &gone, &more));
+	OK(ops->commit(base.store));
+	explain("event_trim(now(), 10000, 1000)", plan, sizeof(plan));
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (strstr(plan, words[i]) == NULL)
+			fail_msg("without %s: %s", words[i], plan);
+	}
+	assert_null(strstr(plan, "Seq Scan"));
 }
 
 /* ---- values ---- */
@@ -231,6 +270,27 @@ test_poison(void **state)
 	OK(ops->add_sessions(base.store, rows, 2));
 	OK(ops->commit(base.store));
 	assert_int_equal(base_number(&base, "SELECT count(*) FROM session"), 2);
+}
+
+static void
+test_poison_of_an_event(void **state)
+{
+	const struct store_ops *ops = base.store->ops;
+	struct store_event e = { .id = id_of(1, 1) };
+
+	(void)state;
+	OK(ops->begin(base.store));
+	e.message = STR("a\0b");
+	/* It travels with the COMMIT. */
+	OK(ops->add_event(base.store, &e));
+	assert_int_equal(ops->commit(base.store), STORE_POISON);
+	ops->rollback(base.store);
+	e.message = STR("ab");
+	OK(ops->begin(base.store));
+	OK(ops->add_event(base.store, &e));
+	OK(ops->commit(base.store));
+	assert_int_equal(
+	    base_number(&base, "SELECT count(*) FROM telemetry_event"), 1);
 }
 
 static void
@@ -560,7 +620,9 @@ main(void)
 		cmocka_unit_test(test_contract),
 		cmocka_unit_test(test_contract_as_the_writer),
 		T(plans),
+		T(plan_of_the_trim),
 		T(poison),
+		T(poison_of_an_event),
 		T(sums_stop_at_the_greatest),
 		T(days_are_made_and_strays_noticed),
 		T(retention_gives_way),

@@ -142,6 +142,32 @@ test_writes_use_keys(void **state)
 	}
 }
 
+/* What goes is a range of the key; what stays is counted along it, unsorted. */
+static void
+test_trim_uses_the_key(void **state)
+{
+	struct store_sqlite *s =
+	    container_of(base.store, struct store_sqlite, store);
+	char *sql = xasprintf("EXPLAIN QUERY PLAN %s",
+	    sqlite3_sql(s->statements[SQL_EVENT_TRIM]));
+	unsigned ranges = 0, sorts = 0;
+	sqlite3_stmt *st;
+
+	(void)state;
+	assert_int_equal(
+	    sqlite3_prepare_v2(base.reader, sql, -1, &st, NULL), SQLITE_OK);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		const char *step = (const char *)sqlite3_column_text(st, 3);
+
+		ranges += strstr(step, "PRIMARY KEY ((at,id)<(?,?))") != NULL;
+		sorts += strstr(step, "TEMP B-TREE") != NULL;
+	}
+	assert_true(ranges > 0);
+	assert_int_equal(sorts, ranges); /* of the two bounds, no more */
+	sqlite3_finalize(st);
+	free(sql);
+}
+
 static void
 test_ended_sessions_are_final(void **state)
 {
@@ -507,6 +533,44 @@ test_migrations(void **state)
 	sqlite3_close(db);
 }
 
+/* A file of the first release is brought up to date as it is opened, and what
+ * is in it stays. */
+static void
+test_from_the_first_release(void **state)
+{
+	const struct store_migration old[] = { store_sqlite_migrations[0],
+		{ 0 } };
+	struct store_event e = { .id = id_of(1, 1), .at_us = 77 };
+	const struct store_ops *ops;
+	struct err err;
+	sqlite3 *db;
+
+	(void)state;
+	store_close(&base.store);
+	remove(base.path);
+	assert_int_equal(sqlite3_open(base.path, &db), SQLITE_OK);
+	assert_int_equal(store_sqlite_migrate(db, old, false, &err), 0);
+	assert_int_equal(
+	    sqlite3_exec(db,
+		"INSERT INTO audit_gap VALUES (x'01', 3, 9, 'p', 'why', 50)",
+		NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(db);
+	base_reopen(&base);
+	ops = base.store->ops;
+	assert_int_equal(ops->begin(base.store), STORE_OK);
+	assert_int_equal(ops->add_event(base.store, &e), STORE_OK);
+	assert_int_equal(ops->commit(base.store), STORE_OK);
+	assert_string_equal(
+	    base_text(&base, "SELECT group_concat(number || name || "
+			     "works_with) FROM schema_migration"),
+	    "1initial1,2telemetry1");
+	assert_string_equal(
+	    base_text(&base, "SELECT first_seq || reason || (SELECT at FROM "
+			     "telemetry_event) FROM audit_gap"),
+	    "3why77");
+}
+
 static void
 test_migrations_are_numbered(void **state)
 {
@@ -529,6 +593,7 @@ main(void)
 		cmocka_unit_test(test_contract),
 		T(history_uses_indexes),
 		T(writes_use_keys),
+		T(trim_uses_the_key),
 		T(ended_sessions_are_final),
 		T(sums_do_not_overflow),
 		T(settings),
@@ -541,6 +606,7 @@ main(void)
 		T(damaged_page),
 		cmocka_unit_test(test_foreign_database),
 		cmocka_unit_test(test_migrations),
+		T(from_the_first_release),
 		cmocka_unit_test(test_migrations_are_numbered),
 	};
 
