@@ -127,6 +127,15 @@ query_session(struct query *q, const struct id *id, query_row_fn *fn,
 }
 
 enum query_result
+query_events(struct query *q, const struct query_event_filter *f,
+    query_event_fn *fn, void *arg, struct query_page *page)
+{
+	q->why.text[0] = '\0';
+	*page = (struct query_page){ 0 };
+	return q->ops->events(q, f, fn, arg, page);
+}
+
+enum query_result
 query_stats(struct query *q, uint64_t since_us, uint64_t today_us,
     struct query_stats *out)
 {
@@ -150,6 +159,14 @@ query_users(struct query *q, uint64_t now_us, uint64_t *window_us,
 }
 
 /* ---- for the back ends ---- */
+
+enum query_result
+query_no_events(struct query *q)
+{
+	err_set(&q->why, "its schema %u has no events yet: run this release's "
+	    "sallyport-sessiond, or its --migrate", q->schema);
+	return QUERY_UNAVAILABLE;
+}
 
 uint64_t
 query_users_window(uint64_t now_us, uint64_t oldest_us)

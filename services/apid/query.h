@@ -135,7 +135,7 @@ struct query_condition {
 
 #define QUERY_CONDITIONS_MAX 32
 
-/* A place in the order of (started_at, id). */
+/* A place in the order of (started_at, id), for events of (at, id). */
 struct query_key {
 	uint64_t started_us;
 	struct id id;
@@ -165,6 +165,40 @@ enum query_result query_sessions(struct query *q,
     struct query_page *page) MUST_CHECK;
 enum query_result query_session(struct query *q, const struct id *id,
     query_row_fn *fn, void *arg) MUST_CHECK;
+
+/* ---- events ---- */
+
+/* What a daemon noticed. Text is empty where the database has NULL. */
+struct query_event {
+	struct id id;
+	uint64_t at_us;
+	uint64_t severity;	/* of a later release: beyond SEVERITY_ERROR */
+	struct str category, event;
+	struct str message, component, instance;
+	struct str details;	/* JSON, not looked at */
+	uint64_t suppressed;
+};
+
+#define QUERY_CATEGORIES_MAX 8
+
+struct query_event_filter {
+	uint64_t since_us, until_us;	/* since <= at < until */
+	unsigned severities;	/* 1 << SEVERITY_…, any of them; 0: all */
+	struct str categories[QUERY_CATEGORIES_MAX];	/* borrowed; any */
+	size_t n_categories;	/* 0: all */
+	bool after;		/* only what comes after `key` */
+	struct query_key key;
+	unsigned limit;		/* 1 to 1000 */
+};
+
+/* `e` is borrowed until it returns. */
+typedef void query_event_fn(void *arg, const struct query_event *e);
+
+/* As query_sessions. A database that sessiond has not brought up to date has
+ * no events, and is QUERY_UNAVAILABLE. */
+enum query_result query_events(struct query *q,
+    const struct query_event_filter *f, query_event_fn *fn, void *arg,
+    struct query_page *page) MUST_CHECK;
 
 /* ---- sums ---- */
 

@@ -17,6 +17,9 @@ struct query_ops {
 	    struct query_page *page);
 	enum query_result (*session)(struct query *q, const struct id *id,
 	    query_row_fn *fn, void *arg);
+	enum query_result (*events)(struct query *q,
+	    const struct query_event_filter *f, query_event_fn *fn, void *arg,
+	    struct query_page *page);
 	enum query_result (*stats)(struct query *q, uint64_t since_us,
 	    uint64_t today_us, struct query_stats *out);
 	enum query_result (*totals)(struct query *q, uint64_t now_us,
@@ -49,6 +52,12 @@ struct query_source {
 	atomic_bool stop;	/* every wait is to end */
 	_Atomic uint64_t timeout_ms;	/* of a statement */
 };
+
+/* The migration that made the table of events. */
+#define QUERY_SCHEMA_EVENTS 2
+
+/* There is no such table in a schema that is older. */
+enum query_result query_no_events(struct query *q) MUST_CHECK;
 
 /* The hour where a window of query_users begins: a day back, or where the
  * oldest running session began. */

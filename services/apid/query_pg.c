@@ -151,6 +151,7 @@ open_query(struct query_source *s)
 	static const struct query_ops ops = {
 		.sessions = query_pg_sessions,
 		.session = query_pg_session,
+		.events = query_pg_events,
 		.stats = query_pg_stats,
 		.totals = query_pg_totals,
 		.users = query_pg_users,

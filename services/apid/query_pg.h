@@ -6,6 +6,7 @@
  *	query_pg_pool.c		connections that the threads share
  *	query_pg_sql.c		a filter as SQL
  *	query_pg_rows.c		sessions
+ *	query_pg_events.c	what daemons noticed
  *	query_pg_sums.c		statistics and totals
  *
  * A question borrows a connection of the pool and asks in one transaction that
@@ -56,12 +57,18 @@ enum query_result query_pg_done(struct query_pg *q, struct pg_rows *rows)
 /* One session that ended: $1 its id, $2 its time. */
 extern const struct pg_statement query_pg_ended;
 
+/* A page of events, with what they are filtered by: $1 to $6. */
+extern const struct pg_statement query_pg_noticed;
+
 /* The questions of struct query_ops. */
 enum query_result query_pg_sessions(struct query *base,
     const struct query_filter *f, query_row_fn *fn, void *arg,
     struct query_page *page);
 enum query_result query_pg_session(struct query *base, const struct id *id,
     query_row_fn *fn, void *arg);
+enum query_result query_pg_events(struct query *base,
+    const struct query_event_filter *f, query_event_fn *fn, void *arg,
+    struct query_page *page);
 enum query_result query_pg_stats(struct query *base, uint64_t since_us,
     uint64_t today_us, struct query_stats *out);
 enum query_result query_pg_totals(struct query *base, uint64_t now_us,

@@ -16,7 +16,7 @@
 
 /* The migrations whose tables this release can read, first and last. */
 #define QUERY_PG_SCHEMA_FIRST 1
-#define QUERY_PG_SCHEMA_LAST 1
+#define QUERY_PG_SCHEMA_LAST 2
 
 struct query_pg_pool;
 

@@ -229,6 +229,39 @@ query_sqlite_fail(struct query_sqlite *q)
 	return QUERY_UNAVAILABLE;
 }
 
+/* ---- columns ---- */
+
+struct str
+query_sqlite_str(sqlite3_stmt *st, int i)
+{
+	const void *p = sqlite3_column_blob(st, i);
+
+	if (p == NULL)
+		return (struct str){ "", 0 };
+	return (struct str){ p, (size_t)sqlite3_column_bytes(st, i) };
+}
+
+uint64_t
+query_sqlite_num(sqlite3_stmt *st, int i)
+{
+	sqlite3_int64 v = sqlite3_column_int64(st, i);
+
+	if (sqlite3_column_type(st, i) == SQLITE_NULL)
+		return QUERY_NULL;
+	return v < 0 ? 0 : (uint64_t)v;
+}
+
+struct id
+query_sqlite_id(sqlite3_stmt *st, int i)
+{
+	struct str s = query_sqlite_str(st, i);
+	struct id id = { { 0 } };
+
+	if (s.len == sizeof(id.b))
+		memcpy(id.b, s.ptr, sizeof(id.b));
+	return id;
+}
+
 /* ---- the source ---- */
 
 static struct query *
@@ -237,6 +270,7 @@ open_query(struct query_source *base)
 	static const struct query_ops ops = {
 		.sessions = query_sqlite_sessions,
 		.session = query_sqlite_session,
+		.events = query_sqlite_events,
 		.stats = query_sqlite_stats,
 		.totals = query_sqlite_totals,
 		.users = query_sqlite_users,

@@ -60,40 +60,9 @@ static const char active_sql[] = "SELECT " FIELDS(ACTIVE_COLUMN)
     "1 FROM session_active s LEFT JOIN audit_stream t"
     " ON t.stream_id = s.stream_id WHERE s.id = ?2";
 
-static struct str
-column_str(sqlite3_stmt *st, int i)
-{
-	const void *p = sqlite3_column_blob(st, i);
-
-	if (p == NULL)
-		return (struct str){ "", 0 };
-	return (struct str){ p, (size_t)sqlite3_column_bytes(st, i) };
-}
-
-static uint64_t
-column_num(sqlite3_stmt *st, int i)
-{
-	sqlite3_int64 v = sqlite3_column_int64(st, i);
-
-	if (sqlite3_column_type(st, i) == SQLITE_NULL)
-		return QUERY_NULL;
-	return v < 0 ? 0 : (uint64_t)v;
-}
-
-static struct id
-column_id(sqlite3_stmt *st, int i)
-{
-	struct str s = column_str(st, i);
-	struct id id = { { 0 } };
-
-	if (s.len == sizeof(id.b))
-		memcpy(id.b, s.ptr, sizeof(id.b));
-	return id;
-}
-
-#define column_ID column_id
-#define column_NUM column_num
-#define column_STR column_str
+#define column_ID query_sqlite_id
+#define column_NUM query_sqlite_num
+#define column_STR query_sqlite_str
 
 static void
 read_session(sqlite3_stmt *st, struct query_session *s)
@@ -191,8 +160,8 @@ walk(struct query_sqlite *q, sqlite3_stmt *st, const struct query_filter *f,
 
 	while ((step = sqlite3_step(st)) == SQLITE_ROW) {
 		bool hit = sqlite3_column_int(st, 2) != 0;
-		struct query_key key = { column_num(st, 0),
-			column_id(st, 1) };
+		struct query_key key = { query_sqlite_num(st, 0),
+			query_sqlite_id(st, 1) };
 		enum query_result r;
 
 		if (given == f->limit || examined == QUERY_EXAMINED_MAX) {

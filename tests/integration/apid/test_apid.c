@@ -450,7 +450,7 @@ sessionds_database_is_ours(void **state)
 	unsetenv("SALLYPORT_SESSIOND__DATABASE_PASSWORD_FILE");
 	daemon_wait_status(&d, "/readyz", NULL, 200);
 	assert_int_equal(daemon_get(&d, "/health", NULL, &answer), 200);
-	assert_non_null(strstr(answer.body, "\"schema_version\":1"));
+	assert_non_null(strstr(answer.body, "\"schema_version\":2"));
 	assert_int_equal(daemon_get(&d, "/metrics", NULL, &answer), 200);
 	assert_non_null(strstr(answer.body,
 	    "sallyport_api_database_connections{state=\"idle\"} 1\n"));
