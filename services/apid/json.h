@@ -26,6 +26,11 @@ json_t *json_session(const struct query_session *s, uint64_t now_us)
     MUST_CHECK;
 json_t *json_session_schema(void) MUST_CHECK;
 
+/* parity.md section 10. Details that are no object, or one too big or too deep,
+ * are null. */
+json_t *json_event(const struct query_event *e) MUST_CHECK;
+json_t *json_event_schema(void) MUST_CHECK;
+
 /* What GET /api/sessions/stats answers. */
 json_t *json_stats(const struct query_stats *s, uint64_t now_us,
     unsigned window_hours) MUST_CHECK;

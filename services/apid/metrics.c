@@ -13,7 +13,8 @@ static const struct metric_labels route_labels = {
 };
 
 static const char *const questions[] = {
-	"active", "history", "session", "stats", "totals", NULL,
+	"active", "history", "session", "stats", "events", "totals",
+	NULL,
 };
 static const char *const failures[] = { "unavailable", "timeout", NULL };
 static const struct metric_labels query_labels = {

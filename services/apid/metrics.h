@@ -23,7 +23,7 @@ enum apid_metric {
  * api_query_failures_total. */
 enum apid_question {
 	QUESTION_ACTIVE, QUESTION_HISTORY, QUESTION_SESSION, QUESTION_STATS,
-	QUESTION_TOTALS, QUESTIONS,
+	QUESTION_EVENTS, QUESTION_TOTALS, QUESTIONS,
 };
 
 /* The second label of api_query_failures_total. */

@@ -170,6 +170,11 @@ paths_json(void)
 static const char *const page_members[][2] = {
 	{ "items", SESSIONS }, { "next_cursor", MAYBE }, { NULL, NULL },
 };
+static const char *const event_page_members[][2] = {
+	{ "items", "{\"type\":\"array\",\"items\":{\"$ref\":"
+		"\"#/components/schemas/Event\"}}" },
+	{ "next_cursor", MAYBE }, { NULL, NULL },
+};
 static const char *const active_members[][2] = {
 	{ "as_of", "{\"type\":\"string\",\"format\":\"date-time\"}" },
 	{ "items", SESSIONS }, { "next_cursor", MAYBE }, { NULL, NULL },
@@ -216,6 +221,7 @@ schemas_json(void)
 	} plain[] = {
 		{ "SessionPage", page_members },
 		{ "ActivePage", active_members },
+		{ "EventPage", event_page_members },
 		{ "Problem", problem_members },
 		{ "ProblemError", error_members },
 		{ "Health", health_members },
@@ -228,6 +234,7 @@ schemas_json(void)
 		json_object_set_new(o, plain[i].name,
 		    json_schema(plain[i].members));
 	json_object_set_new(o, "Session", json_session_schema());
+	json_object_set_new(o, "Event", json_event_schema());
 	json_object_set_new(o, "Stats", json_stats_schema());
 	return o;
 }

@@ -11,7 +11,9 @@
 route_fn system_health, system_healthz, system_readyz, system_metrics,
     system_openapi;
 route_fn sessions_active, sessions_history, sessions_one, sessions_stats;
+route_fn telemetry_events;
 
-extern const struct param active_params[], history_params[], stats_params[];
+extern const struct param active_params[], history_params[], stats_params[],
+    events_params[];
 
 #endif

@@ -29,7 +29,10 @@
 	R("GET", "/api/sessions/stats", TOKEN_SCOPE_READ, sessions_stats,    \
 	    stats_params, JSON, "Stats", "Sums over a window of time", true) \
 	R("GET", "/api/sessions/{id}", TOKEN_SCOPE_READ, sessions_one,       \
-	    no_params, JSON, "Session", "One session", true)
+	    no_params, JSON, "Session", "One session", true)                 \
+	R("GET", "/api/telemetry/events", TOKEN_SCOPE_READ,                  \
+	    telemetry_events, events_params, JSON, "EventPage",              \
+	    "What daemons noticed, newest first", true)
 
 static const struct param no_params[] = { { 0 } };
 

@@ -17,6 +17,7 @@
 #include "helper.h"
 
 #define ROWS 500u
+#define EVENTS 40u
 
 static struct base base;
 static struct settings settings;
@@ -37,6 +38,29 @@ static const char tokens_text[] =
     "expires = 2020-01-01T00:00:00Z\nsha256 = \""
     "cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4\"\n";
 
+/* Each a minute older than the one before it. */
+static void
+add_events(void)
+{
+	static const char *const kinds[] = { "1, 'auth', 'worker_killed'",
+		"2, 'security', 'guessing_detected'",
+		"3, 'auth', 'backend_down'",
+		"2, 'security', 'source_throttled'" };
+
+	for (unsigned n = 0; n < EVENTS; n++) {
+		unsigned long long at = SEED_NOW_US -
+		    (n + 1) * UINT64_C(60000000) + 1000;
+
+		base_run(&base, "INSERT INTO telemetry_event (at, id,"
+		    " severity, category, event, message, component,"
+		    " instance, details, suppressed) VALUES (us(%llu),"
+		    " id_of(%llu, %u), %s, %s, 'authd', 'host-1', %s, %u)",
+		    at, at, n, kinds[n % ARRAY_LEN(kinds)],
+		    n == 1 ? "'bob guesses'" : "NULL",
+		    n == 1 ? "'{\"user\":\"bob\"}'" : "'[1'", n);
+	}
+}
+
 static int
 setup(void **state)
 {
@@ -49,6 +73,7 @@ setup(void **state)
 	base_open(&base);
 	base_add_ended(&base, 0, ROWS);
 	base_add_active(&base, ROWS, ROWS + 10);
+	add_events();
 	clock_test_set(1000000, SEED_NOW_US);
 	settings = (struct settings){ .metrics = { .namespace = "sallyport" },
 		.apid = { .stats_window_hours = 24 } };
@@ -333,6 +358,28 @@ parameters_are_checked_by_name(void **state)
 		{ "/api/sessions/stats?window_hours=1&window_hours=2",
 			"/query/window_hours" },
 		{ "/openapi.json?v=2", "/query/v" },
+#define E "/api/telemetry/events?"
+		{ E "minutes=0", "/query/minutes" },
+		{ E "minutes=5256001", "/query/minutes" },
+		{ E "minutes=-1h", "/query/minutes" },
+		{ E "minutes=5&since=-1h", "/query/minutes" },
+		{ E "minutes=5&until=-1h", "/query/minutes" },
+		{ E "minutes=5&minutes=5", "/query/minutes" },
+		{ E "hours=5", "/query/hours" },
+		{ E "since=-1h&until=-2h", "/query/until" },
+		{ E "since=yesterday", "/query/since" },
+		{ E "limit=0", "/query/limit" },
+		{ E "limit=501", "/query/limit" },
+		{ E "severity=warn", "/query/severity" },
+		{ E "severity=WARNING", "/query/severity" },
+		{ E "severity=2", "/query/severity" },
+		{ E "severity=", "/query/severity" },
+		{ E "category=a,b,c,d,e,f,g,h,i", "/query/category" },
+		{ E "category=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+			"aaaaaaaaaaaaaaaaaaa", "/query/category" },
+		{ E "event=x", "/query/event" },
+		{ E "cursor=AAAA", "/query/cursor" },
+#undef E
 	};
 
 	(void)state;
@@ -387,6 +434,9 @@ walk(const char *path, const char *parameters, size_t *pages)
 		json_array_foreach(json_object_get(o, "items"), i, item) {
 			const char *id = member(item, "session_id");
 
+			if (*id == '\0')
+				id = member(item, "id");
+
 			/* UUIDv7 as text sorts by time, then by itself. */
 			assert_true(strcmp(id, last) < 0);
 			snprintf(last, sizeof(last), "%s", id);
@@ -413,6 +463,12 @@ all_pages_together_are_the_whole(void **state)
 	assert_int_equal(pages, 4);
 	assert_true(walk("/api/sessions/history", "limit=9&user=user1,user2"
 	    "&status=rejected_by_acl", &pages) > 9);
+	assert_int_equal(walk("/api/telemetry/events", "limit=7", &pages),
+	    EVENTS);
+	assert_int_equal(pages, 6);
+	assert_int_equal(walk("/api/telemetry/events", "limit=3&minutes=20"
+	    "&category=security", &pages), 10);
+	assert_int_equal(pages, 4);
 }
 
 static void
@@ -501,7 +557,118 @@ filters_mean_what_they_say(void **state)
 #undef H
 }
 
+static void
+events_are_filtered(void **state)
+{
+#define E "/api/telemetry/events"
+	(void)state;
+	assert_int_equal(count(E), EVENTS);
+	assert_int_equal(count(E "?minutes=1"), 1);
+	assert_int_equal(count(E "?minutes=7"), 7);
+	assert_int_equal(count(E "?since=-7m"), 7);
+	assert_int_equal(count(E "?since=-7m&until=-2m"), 5);
+	assert_int_equal(count(E "?since=2026-09-21T14:12:20.001Z"), 1);
+	assert_int_equal(count(E "?until=2026-09-21T14:12:20.001Z"),
+	    EVENTS - 1);
+	/* Exactly that one, not that one and worse. */
+	assert_int_equal(count(E "?severity=info"), EVENTS / 4);
+	assert_int_equal(count(E "?severity=warning"), EVENTS / 2);
+	assert_int_equal(count(E "?severity=error"), EVENTS / 4);
+	assert_int_equal(count(E "?severity=info,error"), EVENTS / 2);
+	assert_int_equal(count(E "?severity=info&severity=error"),
+	    EVENTS / 2);
+	assert_int_equal(count(E "?category=auth"), EVENTS / 2);
+	assert_int_equal(count(E "?category=auth,security,x"), EVENTS);
+	assert_int_equal(count(E "?category=auth&severity=error"),
+	    EVENTS / 4);
+	assert_int_equal(count(E "?category=security&severity=error"), 0);
+	assert_int_equal(count(E "?category=Auth"), 0);
+	assert_int_equal(count(E "?category=%27%20OR%201=1--"), 0);
+	assert_int_equal(count(E "?limit=3"), 3);
+	/* A day back, if nothing is said. */
+	clock_test_set(2000000, SEED_NOW_US + UINT64_C(86400000000) -
+	    UINT64_C(60000000));
+	assert_int_equal(count(E), 1);
+#undef E
+}
+
+static void
+events_keep_to_their_question(void **state)
+{
+	char cursor[128], target[256];
+	json_t *o;
+
+	(void)state;
+	assert_int_equal(get("/api/telemetry/events?minutes=10&limit=6"), 200);
+	o = body();
+	snprintf(cursor, sizeof(cursor), "%s", member(o, "next_cursor"));
+	json_decref(o);
+	/* Much later, and with another size of the page: the same window. */
+	clock_test_set(2000000, SEED_NOW_US + UINT64_C(7200000000));
+	snprintf(target, sizeof(target),
+	    "/api/telemetry/events?minutes=10&cursor=%s", cursor);
+	assert_int_equal(count(target), 4);
+	assert_int_equal(ask("GET", target, "Bearer operator"), 400);
+	snprintf(target, sizeof(target),
+	    "/api/telemetry/events?minutes=11&cursor=%s", cursor);
+	assert_int_equal(get(target), 400);
+	snprintf(target, sizeof(target),
+	    "/api/sessions/history?cursor=%s", cursor);
+	assert_int_equal(get(target), 400);
+}
+
+/* sessiond of the release before made the database. */
+static void
+an_older_schema_has_no_events(void **state)
+{
+	json_t *o;
+
+	(void)state;
+	base_run(&base, "DROP TABLE telemetry_event");
+	base_run(&base, "DELETE FROM schema_migration WHERE number > 1");
+	/* Connections remember which schema they found. */
+	base_hide(&base);
+	assert_int_equal(get("/api/telemetry/events"), 503);
+	base_show(&base);
+	clock_test_set(60000000, SEED_NOW_US);
+	assert_int_equal(get("/api/telemetry/events"), 503);
+	assert_true(has_header("Retry-After: 2\r\n"));
+	o = body();
+	assert_non_null(strstr(member(o, "detail"), "has no events yet"));
+	json_decref(o);
+	assert_int_equal(get("/api/sessions/history"), 200);
+}
+
 /* ---- shapes ---- */
+
+static void
+an_event_has_paritys_members(void **state)
+{
+	json_t *o, *item, *details;
+
+	(void)state;
+	assert_int_equal(get("/api/telemetry/events?limit=2"), 200);
+	o = body();
+	item = json_array_get(json_object_get(o, "items"), 1);
+	assert_int_equal(json_object_size(item), 10);
+	assert_string_equal(member(item, "timestamp"),
+	    "2026-09-21T14:11:20.001Z");
+	assert_memory_equal(member(item, "id") + 13, "-7000-8000-", 11);
+	assert_string_equal(member(item, "severity"), "warning");
+	assert_string_equal(member(item, "category"), "security");
+	assert_string_equal(member(item, "event"), "guessing_detected");
+	assert_string_equal(member(item, "message"), "bob guesses");
+	assert_string_equal(member(item, "component"), "authd");
+	assert_string_equal(member(item, "instance"), "host-1");
+	details = json_object_get(item, "details");
+	assert_string_equal(member(details, "user"), "bob");
+	assert_int_equal(json_integer_value(json_object_get(item,
+	    "suppressed")), 1);
+	item = json_array_get(json_object_get(o, "items"), 0);
+	assert_true(json_is_null(json_object_get(item, "message")));
+	assert_true(json_is_null(json_object_get(item, "details")));
+	json_decref(o);
+}
 
 static void
 a_session_has_paritys_members(void **state)
@@ -690,13 +857,17 @@ static void
 answers_have_the_documents_shape(void **state)
 {
 	char target[128];
+	size_t one = 0;
 
 	(void)state;
-	target_of(&routes[routes_n - 1], target, sizeof(target));
+	while (strstr(routes[one].path, "{id}") == NULL)
+		one++;
+	target_of(&routes[one], target, sizeof(target));
 	check_against(target, "Session");
 	check_against("/api/sessions/stats", "Stats");
 	check_against("/api/sessions/history", "SessionPage");
 	check_against("/api/sessions/active", "ActivePage");
+	check_against("/api/telemetry/events", "EventPage");
 	check_against("/api/nothing", "Problem");
 	check_against("/health", "Health");
 }
@@ -778,6 +949,10 @@ main(void)
 		TEST(all_pages_together_are_the_whole),
 		TEST(a_cursor_keeps_the_first_pages_window),
 		TEST(filters_mean_what_they_say),
+		TEST(events_are_filtered),
+		TEST(events_keep_to_their_question),
+		TEST(an_older_schema_has_no_events),
+		TEST(an_event_has_paritys_members),
 		TEST(a_session_has_paritys_members),
 		TEST(big_numbers_stay_numbers),
 		TEST(stats_have_exactly_paritys_members),
