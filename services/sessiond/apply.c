@@ -36,7 +36,7 @@ struct tally {
 	uint64_t records[METRICS_TYPES][FATES];
 	uint64_t batches[BATCH_FATES];
 	uint64_t lost, gaps, quarantined;
-	size_t sessions;
+	size_t sessions, events;
 };
 
 struct apply {
@@ -45,6 +45,7 @@ struct apply {
 	struct arena *arena;
 	struct live *live;
 	struct rollup *rollup;
+	uint64_t events; /* committed */
 	/* of the transaction under way */
 	uint64_t now_us;
 	bool refuse; /* to the quarantine with every record */
@@ -267,6 +268,19 @@ write_rows(struct apply *a)
 	return r;
 }
 
+static enum store_result
+write_events(struct apply *a)
+{
+	const struct live_event *e = live_events(a->live);
+	enum store_result r = STORE_OK;
+
+	for (; e != NULL && r == STORE_OK; e = e->next) {
+		r = a->store->ops->add_event(a->store, &e->row);
+		a->tally.events++;
+	}
+	return r;
+}
+
 struct leftover {
 	struct leftover *next;
 	struct store_session row;
@@ -382,6 +396,7 @@ publish_tally(struct apply *a)
 	}
 	for (unsigned f = 0; f < BATCH_FATES; f++)
 		count(a, M_audit_batches_total, f, t->batches[f]);
+	a->events += t->events;
 	count(a, M_audit_records_lost_total, 0, t->lost);
 	count(a, M_audit_gaps_total, 0, t->gaps);
 	count(a, M_audit_records_quarantined_total, 0, t->quarantined);
@@ -430,6 +445,8 @@ transact(struct apply *a, const struct slice *slices, size_t n)
 	}
 	if (r == STORE_OK)
 		r = write_rows(a);
+	if (r == STORE_OK)
+		r = write_events(a);
 	if (r == STORE_OK)
 		r = write_rest(a);
 	return finish(a, r);
@@ -546,6 +563,12 @@ apply_lost(struct apply *a, uint64_t before_us, bool *more)
 		r = lose_stream(a, &ids[i]);
 	*more = r == STORE_OK && n == ARRAY_LEN(ids);
 	return r;
+}
+
+uint64_t
+apply_events(const struct apply *a)
+{
+	return a->events;
 }
 
 void

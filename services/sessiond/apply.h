@@ -38,6 +38,8 @@ enum store_result apply_batches(
  * goes on from its position. */
 enum store_result apply_lost(
     struct apply *a, uint64_t before_us, bool *more) MUST_CHECK;
+/* Events of all commits so far; those that were known already are counted. */
+uint64_t apply_events(const struct apply *a);
 void apply_free(struct apply **ap);
 
 #endif

@@ -30,6 +30,7 @@ struct live {
 	struct arena *arena;
 	struct map entries;
 	struct list order;
+	struct live_event *events, **last_event;
 	struct bytes scratch;
 };
 
@@ -41,6 +42,7 @@ live_new(struct arena *a)
 	l->arena = a;
 	map_init(&l->entries);
 	list_init(&l->order);
+	l->last_event = &l->events;
 	return l;
 }
 
@@ -279,6 +281,29 @@ add_update(struct live *l, const struct live_source *from, uint64_t seq,
 	return LIVE_OK;
 }
 
+static enum live_result
+add_event(struct live *l, const struct live_source *from,
+    const struct record_event *e)
+{
+	struct live_event *w = arena_get(l->arena, sizeof(*w));
+
+	w->row = (struct store_event){
+		.id = e->id,
+		.at_us = id_ms(&e->id) * 1000,
+		.severity = e->severity,
+		.category = arena_str(l->arena, e->category),
+		.event = arena_str(l->arena, e->event),
+		.message = arena_str(l->arena, e->message),
+		.component = arena_str(l->arena, e->component),
+		.instance = from->proxy,
+		.details = arena_str(l->arena, e->details),
+		.suppressed = e->suppressed,
+	};
+	*l->last_event = w;
+	l->last_event = &w->next;
+	return LIVE_OK;
+}
+
 enum live_result
 live_add(struct live *l, const struct live_source *from, uint64_t seq,
     struct str body, struct live_end *end)
@@ -301,6 +326,7 @@ live_add(struct live *l, const struct live_source *from, uint64_t seq,
 	case RECORD_UPDATE:
 		result = add_update(l, from, seq, body, &rec.update);
 		break;
+	case RECORD_EVENT: result = add_event(l, from, &rec.event); break;
 	case RECORD_END:
 		if (rec.end.reason.len == 0) {
 			result = LIVE_MALFORMED;
@@ -333,6 +359,12 @@ live_rows(struct live *l, bool ended, size_t *n)
 	return rows;
 }
 
+const struct live_event *
+live_events(const struct live *l)
+{
+	return l->events;
+}
+
 const struct live_record *
 live_records(const struct store_session *row)
 {
@@ -361,6 +393,8 @@ live_reset(struct live *l)
 	map_fini(&l->entries);
 	map_init(&l->entries);
 	list_init(&l->order);
+	l->events = NULL;
+	l->last_event = &l->events;
 }
 
 void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * live: what the records of one transaction come to, session by session.
+ * live: what the records of one transaction come to, session by session, and
+ * its events.
  *
  * The records of a session meet here before the database sees any of them, so
  * that a session that opens and closes within one commit is one insert. What
@@ -36,6 +37,12 @@ struct live_end {
 	bool counters_lower_bound;
 };
 
+/* An event, as it came. */
+struct live_event {
+	struct live_event *next;
+	struct store_event row;
+};
+
 /* A record that went into a row. */
 struct live_record {
 	struct live_record *next;
@@ -50,6 +57,8 @@ enum live_result live_add(struct live *l, const struct live_source *from,
 /* The sessions that run, or ended, after all records; in the order in which
  * they came first. Valid until live_reset. */
 struct store_session *const *live_rows(struct live *l, bool ended, size_t *n);
+/* The events, in the order in which they came. Valid until live_reset. */
+const struct live_event *live_events(const struct live *l);
 /* The records behind a row of live_rows. */
 const struct live_record *live_records(const struct store_session *row);
 /* Makes of a running row what an END of its stream makes of it. */

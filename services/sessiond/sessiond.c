@@ -31,6 +31,8 @@ limits_of(const struct sessiond_config *c)
 		.batch_interval_ms = c->batch_interval,
 		.retention_days = c->retention_days,
 		.rollup_days = c->rollup_days,
+		.max_events = c->telemetry_max_events,
+		.event_hours = c->telemetry_retention_hours,
 		.maintenance_interval_ms = c->maintenance_interval,
 		.lost_after_ms = c->lost_after,
 	};

@@ -19,6 +19,7 @@
 #include "sessiond/apply.h"
 #include "sessiond/metrics.h"
 #include "sessiond/retention.h"
+#include "sessiond/trim.h"
 
 #define GROUP_BYTES    ((size_t)8 * 1024 * 1024)
 #define GROUP_BATCHES  4096
@@ -44,6 +45,7 @@ struct writer {
 	struct apply *apply;
 	struct metrics_cells *cells;
 	struct retention retention;
+	struct trim trim;
 	pthread_t thread;
 	uint64_t started_ms;
 	/* maintenance */
@@ -267,7 +269,7 @@ static void
 store_group(struct writer *w, struct list *group, size_t n)
 {
 	struct apply_batch **batches = xreallocarray(NULL, n, sizeof(*batches));
-	uint64_t pause_ms = PAUSE_FIRST_MS;
+	uint64_t pause_ms = PAUSE_FIRST_MS, events = apply_events(w->apply);
 	size_t i = 0;
 
 	list_for_each (l, group)
@@ -286,6 +288,7 @@ store_group(struct writer *w, struct list *group, size_t n)
 			break;
 		}
 	}
+	trim_added(&w->trim, apply_events(w->apply) - events);
 	free(batches);
 	free_group(w, group);
 }
@@ -369,35 +372,49 @@ begin_round(struct writer *w)
 	enum store_result r;
 
 	retention_start(&w->retention);
+	trim_start(&w->trim);
 	w->round_busy = false;
 	w->round = true;
 	r = look_ahead(w);
 	return r == STORE_BUSY ? defer(w) : r;
 }
 
+static enum store_result
+trim_slice(struct writer *w, const struct writer_limits *l)
+{
+	uint64_t began = clock_mono_us();
+	enum store_result r;
+
+	w->trim.max_events = l->max_events;
+	w->trim.hours = l->event_hours;
+	r = trim_step(&w->trim, w->store, clock_wall_us());
+	if (r == STORE_BUSY)
+		r = defer(w);
+	note_result(w, DB_RETENTION, r, began);
+	return r;
+}
+
 /* Begins a round of maintenance, or goes on with it by a slice. */
 static enum store_result
-round_step(struct writer *w, const struct writer_limits *l,
-    enum db_operation *op, bool *more)
+round_slice(struct writer *w, const struct writer_limits *l, bool *more)
 {
+	enum db_operation op = DB_RETENTION;
+	uint64_t began = clock_mono_us(), dropped = 0;
 	enum store_result r = w->round ? STORE_OK : begin_round(w);
-	uint64_t dropped = 0;
 
-	*op = DB_RETENTION;
-	*more = true;
-	if (r != STORE_OK)
-		return r;
 	w->retention.session_days = l->retention_days;
 	w->retention.rollup_days = l->rollup_days;
-	r = retention_step(
-	    &w->retention, w->store, clock_wall_us(), more, &dropped);
+	if (r == STORE_OK)
+		r = retention_step(
+		    &w->retention, w->store, clock_wall_us(), more, &dropped);
 	metrics_add(w->cells, M_db_retention_dropped_total, 0, dropped);
 	if (r == STORE_BUSY)
 		r = defer(w);
 	if (r == STORE_OK && !*more) {
-		*op = DB_LOST;
+		op = DB_LOST;
 		r = close_lost(w, l, more);
 	}
+	note_result(w, op, r, began);
 	return r;
 }
 
@@ -412,23 +429,32 @@ next_round_in(
 	return l->maintenance_interval_ms;
 }
 
-/* One slice of what is due. */
+/* A slice of what is due. Events first, yet a flood of them leaves the round
+ * its turn. */
 static void
 maintain(struct writer *w, const struct writer_limits *l)
 {
-	uint64_t now = clock_mono_ms(), began = clock_mono_us();
-	enum db_operation op;
-	enum store_result r;
-	bool more;
+	uint64_t now = clock_mono_ms();
+	enum store_result r = STORE_OK;
+	bool more = true;
 
-	if (!look(w, now) || (!w->round && now < w->next_round_ms))
+	if (!look(w, now))
 		return;
-	r = round_step(w, l, &op, &more);
-	note_result(w, op, r, began);
+	if (w->trim.due)
+		r = trim_slice(w, l);
+	if (r == STORE_OK && (w->round || now >= w->next_round_ms))
+		r = round_slice(w, l, &more);
 	if (r != STORE_OK || !more) {
 		w->round = false;
 		w->next_round_ms = now + next_round_in(w, l, r);
 	}
+}
+
+/* There is more to do at once; but a database that fails is given time. */
+static bool
+is_at_work(const struct writer *w)
+{
+	return (w->round || w->trim.due) && !w->failing;
 }
 
 static void *
@@ -448,7 +474,7 @@ run(void *arg)
 		size_t n = 0;
 
 		pthread_mutex_lock(&w->lock);
-		if (!w->stopping && (ms = due_in(w)) > 0 && !w->round)
+		if (!w->stopping && (ms = due_in(w)) > 0 && !is_at_work(w))
 			wait_ms(w, ms);
 		list_init(&group);
 		if (due_in(w) == 0)

@@ -6,8 +6,8 @@
  * batch_size records or batch_interval have gathered, and are committed
  * together. While the database fails the writer tries again, with growing
  * pauses, says why through on_health, and heals by itself; an idle one is
- * looked at every five seconds. Retention and lost streams are its pastime, a
- * slice between two commits.
+ * looked at every five seconds. Retention, lost streams and the bounds of the
+ * table of events are its pastime, a slice between two commits.
  */
 #ifndef SESSIOND_WRITER_H
 #define SESSIOND_WRITER_H
@@ -26,6 +26,7 @@ struct writer_limits {
 	uint32_t batch_size; /* records */
 	uint64_t batch_interval_ms;
 	uint32_t retention_days, rollup_days; /* 0: for ever */
+	uint32_t max_events, event_hours;     /* of telemetry; at least 1 */
 	uint64_t maintenance_interval_ms;
 	uint64_t lost_after_ms;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The real sallyport-sessiond, its proxies played over nng.
+ * The real sallyport-sessiond, its proxies played over nng. With
+ * SALLYPORT_TEST_PG, the URL of a server, only what is not SQLite's alone.
  *
  * usage: test_daemon SALLYPORT-SESSIOND
  */
@@ -28,7 +29,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "msg/topic.h"
+#include "pgsql/pg.h"
+#include "sessiond/store_pg_migrate.h"
+#include "sessiond/store_sqlite.h"
 #include "tests/unit/sessiond/helper.h"
+#include "tests/unit/sessiond/mirror.h"
 
 #define WAIT_MS      15000
 #define LOAD_BATCHES 120
@@ -52,7 +57,7 @@ nap(void)
 }
 
 static void
-write_config(const struct rig *r)
+write_config(const struct rig *r, unsigned max_events, const char *interval)
 {
 	FILE *f = fopen(r->config, "w");
 
@@ -62,6 +67,13 @@ write_config(const struct rig *r)
 	    "run_dir = \"%s\"\nstate_dir = \"%s\"\n"
 	    "admin_listen = \"127.0.0.1:0\"\nbatch_interval = \"20ms\"\n",
 	    r->base.dir, r->base.dir);
+	if (base_server() != NULL)
+		fprintf(f, "database = \"%s\"\n", base_server());
+	fprintf(f,
+	    "maintenance_interval = \"%s\"\n"
+	    "[sessiond.telemetry]\nmax_events = %u\n"
+	    "retention_hours = 87600\n",
+	    interval, max_events);
 	fclose(f);
 }
 
@@ -114,8 +126,54 @@ wait_peers(const struct rig *r)
 	assert_true(topic_pub_peers(r->pub) > 0);
 }
 
+/* Something that the first release left behind. */
+#define LEFT(table, id)                                                        \
+	"INSERT INTO " table " (stream_id, proxy, next_seq, state, opened_at," \
+	" last_contact) VALUES (" id ", 'proxy-1', 7, 1, "
+
+static void
+sqlite_of_first_release(const struct rig *r)
+{
+	const struct store_migration list[] = { store_sqlite_migrations[0],
+		{ 0 } };
+	struct err err = { 0 };
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(r->base.path, &db), SQLITE_OK);
+	if (store_sqlite_migrate(db, list, false, &err) < 0 ||
+	    sqlite3_exec(db,
+		LEFT("audit_stream",
+		    "x'aa000000000000000000000000000001'") "5, 5)",
+		NULL, NULL, NULL) != SQLITE_OK)
+		die("%s%s", err.text, sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+static void
+server_of_first_release(void)
+{
+	const struct store_migration list[] = { store_pg_migrations[0], { 0 } };
+	struct store_pg_migrate m = { .list = list };
+	struct pg *p = pg_new(&(struct pg_options){ .url = base_server(),
+	    .connect_ms = WAIT_MS,
+	    .statement_ms = WAIT_MS,
+	    .lock_ms = WAIT_MS });
+	struct err err = { 0 };
+
+	if (pg_connect(p) != PG_OK ||
+	    pg_exec(p, "DROP SCHEMA IF EXISTS sallyport CASCADE") != PG_OK ||
+	    store_pg_migrate(p, &m, &err) != SCHEMA_READY ||
+	    pg_exec(p,
+		LEFT("sallyport.audit_stream",
+		    "'aa000000-0000-0000-0000-000000000001'") "now(), "
+							      "now())") !=
+		PG_OK)
+		die("%s%s", err.text, pg_message(p));
+	pg_free(&p);
+}
+
 static int
-setup(void **state)
+start(void **state, bool first_release)
 {
 	struct rig *r = xcalloc(1, sizeof(*r));
 	struct topic_options o = { .name = "events",
@@ -133,18 +191,38 @@ setup(void **state)
 	snprintf(r->log, sizeof(r->log), "%s/log", r->base.dir);
 	snprintf(r->address, sizeof(r->address), "ipc://%s/events.sock",
 	    r->base.dir);
-	write_config(r);
+	write_config(r, 100, "1h");
+	if (base_server() != NULL && first_release)
+		server_of_first_release();
+	else if (base_server() != NULL)
+		mirror_clear(base_server());
+	else if (first_release)
+		sqlite_of_first_release(r);
 	r->pid = spawn(r, NULL);
 	o.address = r->address;
 	if (topic_pub_open(&r->pub, &o, &err) != 0)
 		die("%s", err.text);
 	wait_peers(r);
+	*state = r;
+	if (base_server() != NULL)
+		return 0;
 	assert_int_equal(sqlite3_open_v2(r->base.path, &r->base.reader,
 			     SQLITE_OPEN_READONLY, NULL),
 	    SQLITE_OK);
 	sqlite3_busy_timeout(r->base.reader, 5000);
-	*state = r;
 	return 0;
+}
+
+static int
+setup(void **state)
+{
+	return start(state, false);
+}
+
+static int
+setup_first_release(void **state)
+{
+	return start(state, true);
 }
 
 static int
@@ -261,6 +339,83 @@ test_kill_in_the_middle(void **state)
 	    base_number(&r->base, "SELECT count(*) FROM audit_gap"), 0);
 }
 
+static void
+send_events(struct rig *r, uint64_t first_seq, unsigned n)
+{
+	struct body *bodies[1000];
+
+	for (unsigned i = 0; i < n; i++)
+		bodies[i] = body_event(1, (unsigned)first_seq + i, "told");
+	send_records(r, first_seq, bodies, n);
+}
+
+/* A stream of events and nothing else; no more of them stay than may. */
+static void
+test_events(void **state)
+{
+	struct rig *r = *state;
+
+	send_events(r, 1, 3);
+	wait_number(r, "SELECT count(*) FROM telemetry_event", 3);
+	assert_string_equal(
+	    base_text(&r->base,
+		"SELECT category || ' ' || event || ' ' || severity || ' ' || "
+		"message || ' ' || component || ' ' || instance || "
+		"json_extract(details, '$.source') || suppressed "
+		"FROM telemetry_event ORDER BY at DESC LIMIT 1"),
+	    "security guessing_detected 2 told authd proxy-1192.0.2.93");
+	/* A round may come between: then fewer than 1,000 are left over. */
+	send_events(r, 4, 1000);
+	send_events(r, 1004, 1000);
+	wait_number(r, "SELECT next_seq FROM audit_stream", 2004);
+	wait_number(r, "SELECT count(*) < 1100 FROM telemetry_event", 1);
+	assert_int_equal(base_number(&r->base, "SELECT max(suppressed) FROM "
+					       "telemetry_event"),
+	    2003);
+	send_records(r, 2004, (struct body *[]){ body_end("shutdown") }, 1);
+	wait_number(r, "SELECT state FROM audit_stream", STREAM_ENDED);
+	assert_int_equal(
+	    base_number(&r->base, "SELECT count(*) FROM audit_quarantine"), 0);
+}
+
+/* What a reload says holds from the next round on. */
+static void
+test_reload(void **state)
+{
+	struct rig *r = *state;
+
+	kill(r->pid, SIGTERM);
+	assert_int_equal(reap(r->pid), 0);
+	while (topic_pub_peers(r->pub) > 0)
+		nap();
+	write_config(r, 500, "1s");
+	r->pid = spawn(r, NULL);
+	wait_peers(r);
+	send_events(r, 1, 600);
+	wait_number(r, "SELECT count(*) FROM telemetry_event", 500);
+	write_config(r, 100, "1s");
+	kill(r->pid, SIGHUP);
+	wait_number(r, "SELECT count(*) FROM telemetry_event", 100);
+	assert_int_equal(base_number(&r->base,
+			     "SELECT max(suppressed) FROM telemetry_event"),
+	    600);
+}
+
+/* The daemon brings the schema of the first release up to date and goes on
+ * with what is in it. */
+static void
+test_from_the_first_release(void **state)
+{
+	struct rig *r = *state;
+
+	send_events(r, 7, 2);
+	wait_number(r, "SELECT count(*) FROM telemetry_event", 2);
+	assert_int_equal(
+	    base_number(&r->base, "SELECT next_seq FROM audit_stream"), 9);
+	assert_int_equal(
+	    base_number(&r->base, "SELECT count(*) FROM audit_gap"), 0);
+}
+
 /* GET from the admin address that the log names. */
 static void
 http_get(const struct rig *r, const char *path, char *out, size_t size)
@@ -359,7 +514,8 @@ test_malformed_messages(void **state)
 	/* A well-formed batch that says nonsense. */
 	end = clock_mono_ms() + WAIT_MS;
 	while (base_number(&r->base, "SELECT count(*) FROM audit_quarantine") <
-		2 && clock_mono_ms() < end) {
+		   2 &&
+	       clock_mono_ms() < end) {
 		send_records(r, 1,
 		    (struct body *[]){ body_raw("\x01\x01\0\0\xff", 5),
 			body_raw("\xee\x01\0\0\xff", 5) },
@@ -447,16 +603,26 @@ int
 main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+	/* clang-format off */
 	const struct CMUnitTest tests[] = {
+		T(events),
+		T(reload),
+		cmocka_unit_test_setup_teardown(test_from_the_first_release,
+		    setup_first_release, teardown),
+		/* SQLite's alone */
 		T(history_within_a_second),
 		T(kill_in_the_middle),
 		T(malformed_messages),
 		T(cannot_start),
 		T(stop_flushes),
 	};
+	/* clang-format on */
+	const struct CMUnitTest of_both[] = { tests[0], tests[1], tests[2] };
 
 	if (argc != 2)
 		die("usage: test_daemon SALLYPORT-SESSIOND");
 	daemon_path = argv[1];
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return base_server() != NULL
+		   ? cmocka_run_group_tests(of_both, NULL, NULL)
+		   : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -639,8 +640,8 @@ test_every_call_fails_once(void **state)
 
 		stream++;
 		ADD(t, stream, 2, body_open(stream, 1), body_open(stream, 2),
-		    body_close(stream, 2, 8), body_raw("\x63\x01\0\0later", 9),
-		    body_end("shutdown"));
+		    body_event(stream, 1, "here"), body_close(stream, 2, 8),
+		    body_raw("\x63\x01\0\0later", 9), body_end("shutdown"));
 		t->faulty.fail_at = fail_at;
 		t->faulty.fail_with = STORE_BUSY;
 		r = run(t);
@@ -656,9 +657,11 @@ test_every_call_fails_once(void **state)
 		assert_int_equal(
 		    base_number(&t->base, "SELECT count(*) FROM session"),
 		    before + 2);
-		assert_int_equal(next_seq(t, stream), 7);
+		assert_int_equal(count(t, "telemetry_event"), stream);
+		assert_int_equal(apply_events(t->apply), stream);
+		assert_int_equal(next_seq(t, stream), 8);
 	}
-	assert_true(fail_at > 8); /* each kind of call was hit */
+	assert_true(fail_at > 9); /* each kind of call was hit */
 	assert_int_equal(fate(t, RECORD_CLOSE, FATE_APPLIED), stream);
 	assert_int_equal(
 	    metrics_value(t->metrics, M_audit_records_lost_total, 0), stream);
@@ -681,6 +684,114 @@ test_broken_in_the_search(void **state)
 	assert_int_equal(count(t, "session"), 2);
 	assert_int_equal(count(t, "audit_quarantine"), 1);
 	assert_int_equal(next_seq(t, 1), 4);
+}
+
+static void
+test_every_column_of_an_event(void **state)
+{
+	static const char row[] =
+	    "SELECT concat || ' ' || typeof(message) || typeof(details) FROM "
+	    "(SELECT *, (at - (SELECT min(at) FROM telemetry_event)) || ' ' "
+	    "|| (hex(id) = '%s') || ' ' || severity || ' ' || category || ' ' || "
+	    "event || ' ' || coalesce(message, '-') || ' ' || component || "
+	    "' ' || instance || ' ' || coalesce(details, '-') || ' ' || "
+	    "suppressed AS concat FROM telemetry_event) ORDER BY at DESC";
+	struct id id = id_of(1, 7);
+	struct bench *t = *state;
+	char hex[33], *sql;
+
+	ADD(t, 1, 1, body_event(1, 7, "ten of r\xc3\xb6ot"),
+	    body_event(1, 2, ""));
+	run_ok(t);
+	for (unsigned i = 0; i < 16; i++)
+		snprintf(&hex[2 * i], 3, "%02X", id.b[i]);
+	sql = xasprintf(row, hex);
+	assert_string_equal(base_text(&t->base, sql),
+	    "4885000 1 2 security guessing_detected ten of r\xc3\xb6ot authd "
+	    "proxy-1 {\"source\":\"192.0.2.9\"} 7 texttext");
+	free(sql);
+	assert_string_equal(
+	    base_text(&t->base, "SELECT at || typeof(message) FROM "
+				"telemetry_event ORDER BY at"),
+	    "1789992801954000null");
+	assert_int_equal(fate(t, RECORD_EVENT, FATE_APPLIED), 2);
+	assert_int_equal(apply_events(t->apply), 2);
+}
+
+/* A stream of events alone has a position, holes and an end as any other. */
+static void
+test_a_stream_of_events(void **state)
+{
+	struct bench *t = *state;
+
+	ADD(t, 1, 1, body_event(1, 1, "a"), body_event(1, 2, "b"));
+	run_ok(t);
+	ADD(t, 1, 2, body_event(1, 2, "b"), body_event(1, 3, "c"));
+	run_ok(t);
+	assert_int_equal(count(t, "telemetry_event"), 3);
+	assert_int_equal(fate(t, RECORD_EVENT, FATE_KNOWN), 1);
+	ADD(t, 1, 6, body_event(1, 6, "f"), body_end("shutdown"),
+	    body_event(1, 7, "g"));
+	run_ok(t);
+	assert_int_equal(count(t, "telemetry_event"), 4);
+	assert_int_equal(fate(t, RECORD_EVENT, FATE_REFUSED), 1);
+	assert_string_equal(
+	    base_text(&t->base, "SELECT first_seq || '-' || last_seq FROM "
+				"audit_gap"),
+	    "4-5");
+	assert_string_equal(
+	    base_text(&t->base, "SELECT next_seq || ' ' || state || ' ' || "
+				"end_reason FROM audit_stream"),
+	    "8 2 shutdown");
+	assert_int_equal(count(t, "session"), 0);
+	assert_int_equal(count(t, "rollup_hour"), 0);
+}
+
+/* The same id again, of the same stream or another: the first stays. */
+static void
+test_an_event_that_is_known(void **state)
+{
+	struct bench *t = *state;
+
+	ADD(t, 1, 1, body_event(1, 1, "first"), body_event(1, 1, "second"));
+	ADD(t, 2, 1, body_event(1, 1, "third"), body_close(2, 1, 5));
+	run_ok(t);
+	ADD(t, 3, 1, body_event(1, 1, "fourth"));
+	run_ok(t);
+	assert_string_equal(
+	    base_text(&t->base, "SELECT group_concat(message) FROM "
+				"telemetry_event"),
+	    "first");
+	assert_int_equal(count(t, "session"), 1);
+	assert_int_equal(count(t, "audit_quarantine"), 0);
+	assert_int_equal(fate(t, RECORD_EVENT, FATE_APPLIED), 4);
+}
+
+static void
+test_events_for_the_quarantine(void **state)
+{
+	struct bench *t = *state;
+	struct body *poison[9];
+
+	t->faulty.poison = "mallory";
+	ADD(t, 1, 1, body_raw("\x08\x01\0\0garbage", 11),
+	    body_raw("\x08\x01\0\0", 4), body_event(1, 1, "good"));
+	run_ok(t);
+	for (unsigned i = 0; i < 9; i++)
+		poison[i] = body_event(2, i, i == 5 ? "mallory" : "bob");
+	add(t, 2, 1, poison, 9);
+	ADD(t, 3, 1, body_event(3, 1, "carol"), body_close(3, 1, 5));
+	run_ok(t);
+	assert_string_equal(
+	    base_text(&t->base, "SELECT group_concat(seq || ' ' || reason) "
+				"FROM audit_quarantine"),
+	    "1 malformed,2 malformed,6 refused");
+	assert_int_equal(count(t, "telemetry_event"), 10);
+	assert_int_equal(count(t, "session"), 1);
+	assert_int_equal(next_seq(t, 2), 10);
+	assert_int_equal(fate(t, RECORD_EVENT, FATE_APPLIED), 10);
+	assert_int_equal(fate(t, RECORD_EVENT, FATE_QUARANTINED), 3);
+	assert_int_equal(apply_events(t->apply), 10);
 }
 
 static void
@@ -803,6 +914,10 @@ main(void)
 		T(poison_is_found),
 		T(every_call_fails_once),
 		T(broken_in_the_search),
+		T(every_column_of_an_event),
+		T(a_stream_of_events),
+		T(an_event_that_is_known),
+		T(events_for_the_quarantine),
 		T(rollups),
 		T(hostile_text),
 	};

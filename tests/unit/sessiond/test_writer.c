@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "helper.h"
 #include "sessiond/metrics.h"
+#include "sessiond/trim.h"
 #include "sessiond/writer.h"
 
 struct bench {
@@ -34,6 +35,8 @@ static const struct writer_limits eager = {
 	.batch_size = 1,
 	.batch_interval_ms = 1,
 	.retention_days = 0,
+	.max_events = 100,
+	.event_hours = 6,
 	.maintenance_interval_ms = 3600000,
 	.lost_after_ms = 86400000,
 };
@@ -41,6 +44,8 @@ static const struct writer_limits eager = {
 static const struct writer_limits patient = {
 	.batch_size = 5000,
 	.batch_interval_ms = 3600000,
+	.max_events = 100,
+	.event_hours = 6,
 	.maintenance_interval_ms = 3600000,
 	.lost_after_ms = 86400000,
 };
@@ -229,7 +234,7 @@ test_heals(void **state)
 {
 	struct bench *t = *state;
 
-	t->faulty.fail_at = 5; /* after what the idle writer asks */
+	t->faulty.fail_at = 8; /* after what the idle writer asks */
 	t->faulty.fail_times = 2;
 	t->faulty.fail_with = STORE_FULL;
 	start(t, &patient, 1 << 20);
@@ -348,6 +353,51 @@ test_retention_runs(void **state)
 	clock_test_reset();
 }
 
+static int64_t
+events(struct bench *t)
+{
+	return base_number(&t->base, "SELECT count(*) FROM telemetry_event");
+}
+
+/* Long before the next round, and by age in every round. */
+static void
+test_events_are_trimmed(void **state)
+{
+	enum { SENT = 3 * TRIM_EVERY, BATCH = 100 };
+	struct bench *t = *state;
+	struct id id = stream_of(1);
+
+	clock_test_set(1000000, TEST_NOW_US);
+	start(t, &eager, 1 << 24);
+	for (unsigned i = 0; i < SENT; i += BATCH) {
+		struct body *bodies[BATCH];
+		struct bytes m;
+
+		for (unsigned k = 0; k < BATCH; k++)
+			bodies[k] = body_event(1, i + k, "x");
+		m = message_of(&id, "p", i + 1, bodies, BATCH);
+		assert_int_equal(
+		    writer_offer(t->writer, (struct str){ m.ptr, m.len }),
+		    WRITER_TAKEN);
+		bytes_fini(&m);
+		for (unsigned k = 0; k < BATCH; k++)
+			free(bodies[k]);
+	}
+	while (base_number(&t->base,
+		   "SELECT max(next_seq) FROM audit_stream") <= SENT ||
+	       events(t) >= 100 + TRIM_EVERY)
+		sched_yield();
+	assert_true(events(t) >= 100);
+	assert_int_equal(base_number(&t->base, "SELECT max(suppressed) FROM "
+					       "telemetry_event"),
+	    SENT - 1);
+	writer_stop(&t->writer);
+	clock_test_set(1000000, TEST_NOW_US + UINT64_C(6) * 3600000000);
+	start(t, &eager, 1 << 20);
+	while (events(t) > 0)
+		sched_yield();
+}
+
 static void
 test_lost_streams_are_closed(void **state)
 {
@@ -395,6 +445,7 @@ main(void)
 		T(idle_database_is_watched),
 		T(busy_maintenance_is_no_failure),
 		T(retention_runs),
+		T(events_are_trimmed),
 		T(lost_streams_are_closed),
 	};
 
