@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "audit/telemetry.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "audit/batch.h"
+#include "audit/record.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -15,6 +17,10 @@
 
 #define QUEUE 64
 #define SECOND_MS 1000
+
+static_assert(TELEMETRY_MESSAGE_MAX == RECORD_TEXT_MAX &&
+    TELEMETRY_TEXT_MAX == RECORD_USER_MAX &&
+    TELEMETRY_DETAILS_MAX == RECORD_DETAILS_MAX, "as the header says");
 
 static const struct {
 	const char *category, *event;

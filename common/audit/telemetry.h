@@ -15,13 +15,17 @@
 
 #include <jansson.h>
 
-#include "audit/record.h"
 #include "base/err.h"
+#include "base/str.h"
 
 #define TELEMETRY_FOLD_MS 60000
 #define TELEMETRY_RATE 10	/* a second, all events together */
 #define TELEMETRY_KEYS 1024	/* remembered; the oldest gives way */
 #define TELEMETRY_KEY_MAX 64
+/* As in record.h, whose words for logins are not those of daemons. */
+#define TELEMETRY_MESSAGE_MAX 256
+#define TELEMETRY_TEXT_MAX 1020
+#define TELEMETRY_DETAILS_MAX 2048
 
 /* TELEMETRY_guessing_detected, … */
 enum telemetry_event {
@@ -56,13 +60,13 @@ bool telemetry_wants(struct telemetry *t, enum telemetry_event e,
 /*
  * `key` (cut to TELEMETRY_KEY_MAX) is what alike events have in common, a user
  * or an address; may be empty. `message` is for people, cut to
- * RECORD_TEXT_MAX. `details`: an object, whose reference is taken, or NULL;
- * left out if it is longer than RECORD_DETAILS_MAX.
+ * TELEMETRY_MESSAGE_MAX. `details`: an object, whose reference is taken, or
+ * NULL; left out if it is longer than TELEMETRY_DETAILS_MAX.
  */
 void telemetry_tell(struct telemetry *t, enum telemetry_event e,
     struct str key, const char *message, json_t *details);
 /* Any bytes as a string of `details`: as in records, escaped, and cut to
- * RECORD_USER_MAX. Jansson's own strings are UTF-8, or none. */
+ * TELEMETRY_TEXT_MAX. Jansson's own strings are UTF-8, or none. */
 json_t *telemetry_text(struct str s) MUST_CHECK;
 
 struct telemetry_counts {

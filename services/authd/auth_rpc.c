@@ -7,6 +7,7 @@
 
 #include "authd/body_rpc.h"
 #include "authd/metrics.h"
+#include "authd/notices.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -125,6 +126,17 @@ count_login(const struct waiter *w, const struct login_reply *reply)
 }
 
 static void
+tell_refusal(const struct waiter *w, const struct login_reply *reply)
+{
+	const struct notices_refusal r = { .scope = reply->scope,
+		.user = { w->user, w->user_len }, .source = w->source,
+		.delay_ms = reply->delay_ms };
+
+	if (reply->result == AUTH_THROTTLED)
+		notices_refused(w->rpc->o.telemetry, &r);
+}
+
+static void
 on_done(struct login_waiter *base, const struct login_reply *reply)
 {
 	struct waiter *w = container_of(base, struct waiter, base);
@@ -132,6 +144,7 @@ on_done(struct login_waiter *base, const struct login_reply *reply)
 
 	count_login(w, reply);
 	log_login(w, reply);
+	tell_refusal(w, reply);
 	waiter_free(w);		/* first: the reply makes room for a request */
 	rpc_reply(r, reply->body);
 }

@@ -13,10 +13,12 @@
 #include "msg/rpc_server.h"
 
 struct auth_rpc;
+struct telemetry;
 
 struct auth_rpc_options {	/* borrowed */
 	struct logins *logins;
 	struct metrics *metrics;
+	struct telemetry *telemetry;
 	unsigned contexts;	/* of the socket `auth` */
 };
 

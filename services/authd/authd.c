@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "audit/telemetry.h"
 #include "authd/admin_rpc.h"
 #include "authd/auth_rpc.h"
 #include "authd/metrics.h"
@@ -38,6 +39,8 @@ struct authd {
 	struct logins *logins;
 	struct loader *loader;
 	struct metrics *metrics;
+	struct telemetry *telemetry;
+	struct telemetry_counts told;	/* those in the metrics; of scrapes */
 	struct watch *watch;
 	struct auth_rpc *rpc;
 	struct admin_rpc admin_rpc;
@@ -85,6 +88,20 @@ set_workers(struct authd *a, struct metrics_cells *cells)
 }
 
 static void
+count_told(struct authd *a, struct metrics_cells *cells)
+{
+	struct telemetry_counts n = telemetry_counts(a->telemetry);
+
+	metrics_add(cells, METRIC_authd_telemetry_events_total,
+	    AUTHD_TOLD_SENT, n.sent - a->told.sent);
+	metrics_add(cells, METRIC_authd_telemetry_events_total,
+	    AUTHD_TOLD_FOLDED, n.folded - a->told.folded);
+	metrics_add(cells, METRIC_authd_telemetry_events_total,
+	    AUTHD_TOLD_DROPPED, n.dropped - a->told.dropped);
+	a->told = n;
+}
+
+static void
 set_gauges(struct authd *a, struct metrics_cells *cells)
 {
 	struct logins_counts n = logins_counts(a->logins);
@@ -100,6 +117,7 @@ set_gauges(struct authd *a, struct metrics_cells *cells)
 	    (int64_t)(n.guessing.users + n.guessing.sources +
 		n.guessing.pairs + n.guessing.known));
 	set_workers(a, cells);
+	count_told(a, cells);
 	metrics_gauge_set(cells, METRIC_authd_users, 0, s.users);
 	metrics_gauge_set(cells, METRIC_authd_users_loaded_timestamp_seconds,
 	    0, (int64_t)(s.loaded_us / 1000000));
@@ -169,6 +187,21 @@ start_threads(struct authd *a, const struct authd_config *cfg,
 	return 0;
 }
 
+static void
+make_backends(struct authd *a, const struct authd_config *cfg)
+{
+	struct notices_workers w = { a->metrics, a->telemetry, NULL };
+
+	a->roster = roster_new();
+	a->users = (struct users_backend){ a->roster, passhash_verify };
+	w.method = auth_method_names[AUTH_PAM_USERNAME];
+	a->pam_names = pam_backend_new(cfg, a->roster, &w);
+	w.method = auth_method_names[AUTH_PAM_ADDRESS];
+	a->pam_addresses = pam_backend_new(cfg, a->roster, &w);
+	w.method = "groups";
+	a->groups = system_groups_new(cfg, &w);
+}
+
 static int
 start_logins(struct authd *a, const struct settings *s, struct err *err)
 {
@@ -181,11 +214,7 @@ start_logins(struct authd *a, const struct settings *s, struct err *err)
 
 	if (start_threads(a, cfg, err) != 0)
 		return -1;
-	a->roster = roster_new();
-	a->users = (struct users_backend){ a->roster, passhash_verify };
-	a->pam_names = pam_backend_new(cfg, a->roster, a->metrics);
-	a->pam_addresses = pam_backend_new(cfg, a->roster, a->metrics);
-	a->groups = system_groups_new(cfg, a->metrics);
+	make_backends(a, cfg);
 	o.methods[AUTH_USERPASS] = (struct logins_method){
 		users_backend_ops(&a->users), a->threads[POOL_HASH] };
 	o.methods[AUTH_PAM_USERNAME] = (struct logins_method){
@@ -256,7 +285,7 @@ start_servers(struct authd *a, struct service_context *c, struct err *err)
 {
 	const struct settings *s = service_settings(c);
 	const struct auth_rpc_options rpc = { a->logins, a->metrics,
-		a->contexts };
+		a->telemetry, a->contexts };
 	struct rpc_server_options auth = { .name = "auth",
 		.methods = auth_rpc_auth, .contexts = a->contexts,
 		.on_malformed = auth_rpc_on_malformed,
@@ -310,7 +339,22 @@ end(struct authd *a)
 	pam_backend_free(&a->pam_addresses);
 	system_groups_free(&a->groups);
 	roster_free(&a->roster);
+	telemetry_close(&a->telemetry);
 	free(a);
+}
+
+static int
+start_telemetry(struct authd *a, struct service_context *c, struct err *err)
+{
+	const struct settings *s = service_settings(c);
+	const struct telemetry_options o = {
+		.component = "authd", .address = service_bus(c, "events"),
+		.max_message = s->bus.max_batch,
+		.reconnect_max_ms = (uint32_t)s->bus.reconnect_max,
+		.group = service_bus_group(c),
+	};
+
+	return telemetry_open(&a->telemetry, &o, err);
 }
 
 /* A service without a file would be answered by PAM's service `other`. */
@@ -347,7 +391,7 @@ authd_start(struct service_context *c, struct err *err)
 		(void)service_bad_config(c);
 		goto fail;
 	}
-	if (start_logins(a, s, err) != 0)
+	if (start_telemetry(a, c, err) != 0 || start_logins(a, s, err) != 0)
 		goto fail;
 	if (start_users(a, s, err) != 0) {
 		(void)service_bad_config(c);

@@ -51,6 +51,13 @@ guessing_key(int table, struct str pair)
 	}
 }
 
+struct str
+guessing_bucket(char bytes[static GUESSING_BUCKET_MAX],
+    enum guessing_scope scope, struct str user, const struct addr *source)
+{
+	return guessing_key((int)scope, guessing_pair(bytes, user, source));
+}
+
 /* ---- what is remembered ---- */
 
 bool

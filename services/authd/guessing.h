@@ -114,6 +114,15 @@ bool guessing_admit(struct guessing *g, struct str user,
 void guessing_good(struct guessing *g, struct str user,
     const struct addr *source, uint64_t now_ms);
 
+/* ---- names of limits ---- */
+
+#define GUESSING_BUCKET_MAX (sizeof(struct addr) + GUESSING_USER_MAX)
+
+/* What attempts have in common that are counted together there, in `bytes`:
+ * the user without case, an IPv4 address or a /64, both, or nothing. */
+struct str guessing_bucket(char bytes[static GUESSING_BUCKET_MAX],
+    enum guessing_scope scope, struct str user, const struct addr *source);
+
 /* ---- for administrators: these walk all pairs ---- */
 
 /* A user at a source who failed; borrowed for the call. */

@@ -152,7 +152,7 @@ answer_now(struct logins *l, struct login_waiter *w, struct instant *now)
 {
 	struct login_reply reply = { .result = now->answer.result,
 		.from = LOGIN_FROM_CACHE, .why = now->answer.why,
-		.scope = now->scope };
+		.scope = now->scope, .delay_ms = now->answer.delay_ms };
 
 	if (now->answer.result != AUTH_OK) {
 		l->o.encode(&now->answer, &now->body);

@@ -41,6 +41,7 @@ struct login_reply {
 	uint64_t waited_us;	/* for a thread */
 	const char *why;	/* as in the answer; borrowed */
 	enum guessing_scope scope;	/* THROTTLED: by which */
+	uint32_t delay_ms;		/* THROTTLED: as in the answer */
 };
 
 /* Who wants to know; the caller's own, embedded. */

@@ -57,6 +57,11 @@ static const struct metric_labels reload_labels = {
 	{ "result", NULL }, { reloads, NULL },
 };
 
+static const char *const told[] = { "sent", "folded", "dropped", NULL };
+static const struct metric_labels told_labels = {
+	{ "result", NULL }, { told, NULL },
+};
+
 #define COUNTER(name, labels, help) \
 	{ METRIC_COUNTER, #name, help, labels, NULL },
 #define GAUGE(name, labels, help) { METRIC_GAUGE, #name, help, labels, NULL },
@@ -80,8 +85,8 @@ authd_cells(struct metrics *m)
 }
 
 void
-authd_count_restart(void *metrics, enum pam_process_cause cause)
+authd_count_restart(struct metrics *m, enum pam_process_cause cause)
 {
-	metrics_add(authd_cells(metrics), METRIC_authd_worker_restarts_total,
+	metrics_add(authd_cells(m), METRIC_authd_worker_restarts_total,
 	    cause, 1);
 }

@@ -37,12 +37,13 @@ enum authd_worker { AUTHD_WORKER_IDLE, AUTHD_WORKER_BUSY };
 enum authd_lookup { AUTHD_LOOKUP_OK, AUTHD_LOOKUP_CACHED, AUTHD_LOOKUP_ERROR };
 /* Label of authd_reloads_total. */
 enum authd_reload { AUTHD_RELOAD_OK, AUTHD_RELOAD_REJECTED };
+/* Label of authd_telemetry_events_total. */
+enum authd_told { AUTHD_TOLD_SENT, AUTHD_TOLD_FOLDED, AUTHD_TOLD_DROPPED };
 
 extern const struct metric_def authd_metrics[AUTHD_METRICS];
 
 /* The calling thread's share of `m`, made when it first asks. */
 struct metrics_cells *authd_cells(struct metrics *m);
-/* For struct pam_process_options; the argument is the struct metrics. */
-void authd_count_restart(void *metrics, enum pam_process_cause cause);
+void authd_count_restart(struct metrics *m, enum pam_process_cause cause);
 
 #endif

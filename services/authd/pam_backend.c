@@ -17,7 +17,7 @@
 struct pam_backend {
 	const struct authd_config *cfg;
 	struct roster *roster;
-	struct metrics *metrics;
+	struct notices_workers notices;
 	_Atomic unsigned busy;
 	struct pam_process *processes[];	/* cfg->workers, by thread */
 };
@@ -89,7 +89,7 @@ static enum pam_verdict
 converse_counted(struct pam_backend *b, const struct backend_turn *turn,
     const struct auth_question *q, struct auth_answer *out)
 {
-	struct metrics_cells *cells = authd_cells(b->metrics);
+	struct metrics_cells *cells = authd_cells(b->notices.metrics);
 	unsigned method = q->method == AUTH_PAM_USERNAME ?
 	    AUTHD_PAM_USERNAME : AUTHD_PAM_ADDRESS;
 	uint64_t start_us = clock_mono_us();
@@ -222,18 +222,18 @@ pam_backend_address(struct pam_backend *b)
 
 struct pam_backend *
 pam_backend_new(const struct authd_config *cfg, struct roster *roster,
-    struct metrics *metrics)
+    const struct notices_workers *w)
 {
 	struct pam_backend *b = xcalloc(1, sizeof(*b) +
 	    cfg->workers * sizeof(b->processes[0]));
 	const struct pam_process_options o = {
 		.recycle_after = cfg->recycle_after,
-		.on_restart = authd_count_restart, .arg = metrics,
+		.on_restart = notices_on_restart, .arg = &b->notices,
 	};
 
 	b->cfg = cfg;
 	b->roster = roster;
-	b->metrics = metrics;
+	b->notices = *w;
 	for (unsigned i = 0; i < cfg->workers; i++)
 		b->processes[i] = pam_process_new(&o);
 	return b;

@@ -12,15 +12,15 @@
 #define AUTHD_PAM_BACKEND_H
 
 #include "authd/backend.h"
+#include "authd/notices.h"
 #include "authd/roster.h"
-#include "base/metrics.h"
 #include "config/settings.h"
 
 struct pam_backend;
 
-/* Everything is borrowed. Starts no process. */
+/* Everything is borrowed, but for `w`. Starts no process. */
 struct pam_backend *pam_backend_new(const struct authd_config *cfg,
-    struct roster *roster, struct metrics *metrics) MUST_CHECK;
+    struct roster *roster, const struct notices_workers *w) MUST_CHECK;
 struct backend pam_backend_username(struct pam_backend *b);
 struct backend pam_backend_address(struct pam_backend *b);
 /* Conversations at once: how many there can be, and how many there are. */

@@ -256,7 +256,7 @@ account(struct pam_process *p, enum pam_process_cause cause, int error,
 		put_off(p);
 	log_restart(cause, error, status);
 	if (p->o.on_restart != NULL)
-		p->o.on_restart(p->o.arg, cause);
+		p->o.on_restart(p->o.arg, cause, error);
 }
 
 /* ---- one exchange ---- */

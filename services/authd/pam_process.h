@@ -37,8 +37,9 @@ struct pam_process_options {
 	const char *program;	/* borrowed; NULL: the one that is running */
 	uint32_t recycle_after;	/* questions answered by one process, 1.. */
 	/* On the owner's thread, once a process; NULL: nobody counts. Not for
-	 * the end by interrupt or free. */
-	void (*on_restart)(void *arg, enum pam_process_cause cause);
+	 * the end by interrupt or free. `error`: errno of a START that made no
+	 * process, else 0. */
+	void (*on_restart)(void *arg, enum pam_process_cause cause, int error);
 	void *arg;
 };
 

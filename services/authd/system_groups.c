@@ -12,7 +12,7 @@
 #include "base/mem.h"
 
 struct system_groups {
-	struct metrics *metrics;
+	struct notices_workers notices;
 	pthread_mutex_t m;
 	struct groups *cache;		/* guarded by m, as is ttl_ms */
 	uint64_t ttl_ms;
@@ -65,7 +65,7 @@ ask(struct system_groups *g, const struct backend_turn *turn, struct str user,
 static void
 count(struct system_groups *g, enum authd_lookup how, uint64_t start_us)
 {
-	metrics_observe(authd_cells(g->metrics),
+	metrics_observe(authd_cells(g->notices.metrics),
 	    METRIC_authd_group_lookup_duration_seconds, how,
 	    (double)(clock_mono_us() - start_us) / 1e6);
 }
@@ -102,15 +102,16 @@ system_groups_look_up(void *arg, const struct backend_turn *turn,
 /* ---- life ---- */
 
 struct system_groups *
-system_groups_new(const struct authd_config *cfg, struct metrics *metrics)
+system_groups_new(const struct authd_config *cfg,
+    const struct notices_workers *w)
 {
 	struct system_groups *g = xcalloc(1, sizeof(*g));
 	const struct pam_process_options o = {
 		.recycle_after = cfg->recycle_after,
-		.on_restart = authd_count_restart, .arg = metrics,
+		.on_restart = notices_on_restart, .arg = &g->notices,
 	};
 
-	g->metrics = metrics;
+	g->notices = *w;
 	g->ttl_ms = cfg->group_ttl;
 	g->cache = groups_new(cfg->cache_entries);
 	pthread_mutex_init(&g->m, NULL);

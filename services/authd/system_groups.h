@@ -9,16 +9,17 @@
 #define AUTHD_SYSTEM_GROUPS_H
 
 #include "authd/logins.h"
-#include "base/metrics.h"
+#include "authd/notices.h"
 #include "config/settings.h"
 
 #define SYSTEM_GROUPS_THREADS 2
 
 struct system_groups;
 
-/* Borrows all. `threads` has SYSTEM_GROUPS_THREADS. Starts no process. */
+/* Borrows all but `w`. `threads` has SYSTEM_GROUPS_THREADS. Starts no
+ * process. */
 struct system_groups *system_groups_new(const struct authd_config *cfg,
-    struct metrics *metrics) MUST_CHECK;
+    const struct notices_workers *w) MUST_CHECK;
 /* For struct logins_groups; the argument is the struct system_groups. */
 bool system_groups_recall(void *arg, struct str user,
     struct string_list *out);

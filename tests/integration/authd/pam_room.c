@@ -32,10 +32,11 @@ pam_room_arguments(int argc, char **argv)
 }
 
 static void
-on_restart(void *arg, enum pam_process_cause cause)
+on_restart(void *arg, enum pam_process_cause cause, int error)
 {
 	struct pam_room *r = arg;
 
+	(void)error;
 	r->causes[cause]++;
 }
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "audit/record.h"
 #include "base/mem.h"
 #include "msg/topic.h"
 
@@ -23,19 +24,36 @@ struct ear {
 	pthread_cond_t more;
 	unsigned n;			/* guarded by m, as are they */
 	struct heard heard[HEARD_MAX];
+	struct record records[HEARD_MAX];
 };
+
+static char *
+text_of(const struct record_event *e)
+{
+	return xasprintf("%s %.*s %.*s %.*s: %.*s %.*s",
+	    record_severity_name(e->severity), (int)e->category.len,
+	    e->category.ptr, (int)e->event.len, e->event.ptr,
+	    (int)e->component.len, e->component.ptr, (int)e->message.len,
+	    e->message.ptr, (int)e->details.len, e->details.ptr);
+}
 
 static void
 hear(struct ear *e, const struct batch *b, unsigned i)
 {
 	struct heard *h = &e->heard[e->n];
+	struct record *r = &e->records[e->n];
 
 	ASSERT(e->n < HEARD_MAX);
 	h->stream = b->stream;
 	h->seq = b->first_seq + i;
 	h->together = b->n;
 	ASSERT(str_copy(h->proxy, sizeof(h->proxy), str_from(b->proxy)));
-	ASSERT(record_unpack(&h->record, b->records[i]) == RECORD_OK);
+	ASSERT(record_unpack(r, b->records[i]) == RECORD_OK);
+	h->record = r;
+	if (r->type == RECORD_EVENT) {
+		h->text = text_of(&r->event);
+		h->suppressed = r->event.suppressed;
+	}
 	e->n++;
 }
 
@@ -74,8 +92,8 @@ ear_open(const char *address)
 static bool
 is_of(const struct heard *h, const char *event)
 {
-	return event == NULL || (h->record.type == RECORD_EVENT &&
-	    str_eq(h->record.event.event, str_from(event)));
+	return event == NULL || (h->record->type == RECORD_EVENT &&
+	    str_eq(h->record->event.event, str_from(event)));
 }
 
 /* With the lock held; `event` NULL: of all records. */
@@ -136,14 +154,14 @@ ear_at(struct ear *e, unsigned i)
 	return &e->heard[i];
 }
 
-const struct record_event *
+const struct heard *
 ear_event(struct ear *e, const char *event, unsigned i)
 {
 	unsigned n = ear_count(e);
 
 	for (unsigned at = 0; at < n; at++)
 		if (is_of(&e->heard[at], event) && i-- == 0)
-			return &e->heard[at].record.event;
+			return &e->heard[at];
 	fail_msg("fewer events %s were heard", event);
 	return NULL;
 }
@@ -157,8 +175,10 @@ ear_close(struct ear **ep)
 	if (e == NULL)
 		return;
 	topic_sub_close(&e->sub);
-	for (unsigned i = 0; i < e->n; i++)
-		record_fini(&e->heard[i].record);
+	for (unsigned i = 0; i < e->n; i++) {
+		free(e->heard[i].text);
+		record_fini(&e->records[i]);
+	}
 	pthread_cond_destroy(&e->more);
 	pthread_mutex_destroy(&e->m);
 	free(e);

@@ -8,16 +8,20 @@
 #define TESTS_UNIT_AUDIT_EAR_H
 
 #include "audit/batch.h"
-#include "audit/record.h"
 
 struct ear;
+struct record;
 
 struct heard {
 	struct id stream;
 	uint64_t seq;
 	unsigned together;	/* records in its batch */
 	char proxy[BATCH_PROXY_MAX + 1];
-	struct record record;
+	const struct record *record;
+	/* Of an event: "severity category event component: message details",
+	 * and how many alike ones it stands for. Else NULL. */
+	char *text;
+	uint64_t suppressed;
 };
 
 /* Listens at ipc://… */
@@ -32,8 +36,7 @@ const struct heard *ear_at(struct ear *e, unsigned i);
 /* How many events of that name were heard. */
 unsigned ear_events(struct ear *e, const char *event);
 /* The i-th of them; there is one. */
-const struct record_event *ear_event(struct ear *e, const char *event,
-    unsigned i);
+const struct heard *ear_event(struct ear *e, const char *event, unsigned i);
 void ear_close(struct ear **ep);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "audit/record.h"
 #include "audit/telemetry.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -95,7 +96,8 @@ begin_to_hear(void)
 {
 	ear = ear_open(place.address);
 	while (telemetry_counts(t).sent == 0) {
-		telemetry_tell(t, TELEMETRY_backend_down, STR("first"), "", NULL);
+		telemetry_tell(t, TELEMETRY_backend_down, STR("first"), "",
+		    NULL);
 		poll(NULL, 0, 1);
 	}
 	ear_wait(ear, 1);
@@ -116,8 +118,8 @@ event_at(unsigned i)
 {
 	const struct heard *h = ear_at(ear, i);
 
-	assert_int_equal(h->record.type, RECORD_EVENT);
-	return &h->record.event;
+	assert_int_equal(h->record->type, RECORD_EVENT);
+	return &h->record->event;
 }
 
 /* ---- what is told ---- */
@@ -172,9 +174,9 @@ test_stream_goes_on_and_ends(void **state)
 		assert_int_equal(ear_at(ear, i)->seq, i + 1);
 		assert_true(id_eq(&ear_at(ear, i)->stream, &stream));
 	}
-	assert_int_equal(ear_at(ear, 3)->record.type, RECORD_END);
-	assert_text(ear_at(ear, 3)->record.end.reason, "shutdown");
-	assert_int_equal(ear_at(ear, 3)->record.end.wall_us,
+	assert_int_equal(ear_at(ear, 3)->record->type, RECORD_END);
+	assert_text(ear_at(ear, 3)->record->end.reason, "shutdown");
+	assert_int_equal(ear_at(ear, 3)->record->end.wall_us,
 	    (WALL_MS + now_ms) * 1000);
 	/* The next process has another one, from 1 on. */
 	open_as("host-1");

@@ -86,6 +86,37 @@ counts(const struct guessing *g, size_t users, size_t sources, size_t pairs,
 	assert_int_equal(n.known, known);
 }
 
+/* Is it the same bucket? */
+static bool
+is_same(enum guessing_scope in, const char *user_a, const char *source_a,
+    const char *user_b, const char *source_b)
+{
+	char a[GUESSING_BUCKET_MAX], b[GUESSING_BUCKET_MAX];
+	const struct addr from_a = at(source_a), from_b = at(source_b);
+
+	return str_eq(guessing_bucket(a, in, str_from(user_a), &from_a),
+	    guessing_bucket(b, in, str_from(user_b), &from_b));
+}
+
+static void
+names_its_buckets(void **state)
+{
+	static const char here[] = "2001:db8::1", near[] = "2001:db8::2",
+	    far[] = "2001:db8:0:1::1";
+
+	(void)state;
+	assert_true(is_same(GUESSING_USER, "alice", here, "ALICE", far));
+	assert_false(is_same(GUESSING_USER, "alice", here, "bob", here));
+	assert_true(is_same(GUESSING_SOURCE, "alice", here, "bob", near));
+	assert_false(is_same(GUESSING_SOURCE, "alice", here, "alice", far));
+	assert_false(is_same(GUESSING_SOURCE, "alice", "192.0.2.1", "alice",
+	    "192.0.2.2"));
+	assert_true(is_same(GUESSING_PAIR, "alice", here, "Alice", near));
+	assert_false(is_same(GUESSING_PAIR, "alice", here, "alice", far));
+	assert_false(is_same(GUESSING_PAIR, "alice", here, "bob", here));
+	assert_true(is_same(GUESSING_TOTAL, "alice", here, "bob", far));
+}
+
 static void
 names_its_scopes(void **state)
 {
@@ -858,6 +889,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_its_buckets),
 		cmocka_unit_test(names_its_scopes),
 		cmocka_unit_test(off_remembers_nothing),
 		cmocka_unit_test(delay_doubles),

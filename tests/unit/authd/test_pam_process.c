@@ -35,6 +35,7 @@ static char *fake;	/* the program of fake_pam_worker.c */
 static struct pam_process *process;
 static struct pam_reply reply;
 static unsigned causes[PAM_PROCESS_CAUSES];
+static int last_error;	/* of the last process that ended */
 static unsigned fds_before;
 static char dir[] = "/tmp/sallyport-pam-XXXXXX";
 static char fifo[64], link_path[64];
@@ -53,10 +54,11 @@ count_fds(void)
 }
 
 static void
-on_restart(void *arg, enum pam_process_cause cause)
+on_restart(void *arg, enum pam_process_cause cause, int error)
 {
 	assert_ptr_equal(arg, &reply);
 	causes[cause]++;
+	last_error = error;
 }
 
 static void
@@ -473,9 +475,11 @@ it_recovers(void **state)
 	at(0);
 	point_to("/nonexistent");
 	assert_starts(2);
+	assert_int_equal(last_error, ENOENT);
 	at(200);
 	point_to("/bin/false");
 	assert_starts(3);
+	assert_int_equal(last_error, 0);
 	at(600);
 	point_to(fake);
 	pid = ask_pid();
