@@ -101,6 +101,7 @@ enum cli_exit cmd_sessions_stats(struct cli *c);
 enum cli_exit cmd_setup_hello(struct cli *c);
 enum cli_exit cmd_setup_init(struct cli *c);
 enum cli_exit cmd_setup_show(struct cli *c);
+enum cli_exit cmd_telemetry_list(struct cli *c);
 enum cli_exit cmd_users_add(struct cli *c);
 enum cli_exit cmd_users_delete(struct cli *c);
 enum cli_exit cmd_users_disable(struct cli *c);

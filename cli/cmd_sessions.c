@@ -8,10 +8,9 @@
 #include <string.h>
 
 #include "config/value.h"
-#include "out.h"
+#include "list.h"
 #include "rest.h"
 
-#define PATH_MAX_LEN 2048
 #define HOUR_MS 3600000
 
 static const struct out_column columns[] = {
@@ -46,9 +45,7 @@ hours_of(const char *last, char out[static 16])
 static enum cli_exit
 list_path(struct cli *c, struct text *path)
 {
-	static const struct {
-		const char *option, *parameter;
-	} filters[] = {
+	static const struct list_filter filters[] = {
 		{ "user", "user" }, { "status", "status" },
 		{ "dest-ip", "dest_ip" }, { "dest-host", "dest_host" },
 		{ "source-ip", "source_ip" }, { "limit", "limit" },
@@ -66,51 +63,19 @@ list_path(struct cli *c, struct text *path)
 			return code;
 		rest_query(path, "hours", hours);
 	}
-	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
-		const char *value = cli_get(&c->args, filters[i].option);
-
-		if (value != NULL)
-			rest_query(path, filters[i].parameter, value);
-	}
-	if (path->cut)
-		return cli_fail(CLI_USAGE, "the filters are too long");
+	list_query(c, path, filters, ARRAY_LEN(filters));
 	return CLI_OK;
-}
-
-static void
-tell_next(const char *cursor)
-{
-	char array[512];
-	struct text t = text_on(array, sizeof(array));
-
-	text_escaped(&t, str_from(cursor));
-	fprintf(stderr, "more: --cursor %s\n", array);
 }
 
 enum cli_exit
 cmd_sessions_list(struct cli *c)
 {
-	char array[PATH_MAX_LEN];
+	char array[LIST_PATH_MAX];
 	struct text path = text_on(array, sizeof(array));
 	enum cli_exit code = list_path(c, &path);
-	const char *next;
-	json_t *page;
 
-	if (code == CLI_OK)
-		code = rest_get(c, path.ptr, &page);
-	if (code != CLI_OK)
-		return code;
-	if (c->json) {
-		out_json(page);
-	} else {
-		out_table(json_object_get(page, "items"), columns,
-		    ARRAY_LEN(columns));
-		next = json_string_value(json_object_get(page, "next_cursor"));
-		if (next != NULL)
-			tell_next(next);
-	}
-	json_decref(page);
-	return CLI_OK;
+	return code != CLI_OK ? code :
+	    list_show(c, &path, columns, ARRAY_LEN(columns));
 }
 
 static enum cli_exit

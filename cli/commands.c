@@ -5,6 +5,7 @@
 const struct cli_option cli_globals[] = {
 	{ "config", "FILE", "sallyport.toml (default " CLI_DEFAULT_CONFIG ")" },
 	{ "output", "table|json", "form of the answer, also -o" },
+	{ "json", NULL, "the same as --output json" },
 	{ "help", NULL, "this text" },
 	{ NULL, NULL, NULL },
 };
@@ -64,6 +65,18 @@ static const struct cli_option setup_hello_options[] = {
 	{ "socks", "HOST:PORT", "of the proxy (default 127.0.0.1:1080)" },
 	{ "api", "HOST:PORT", "of the API (default 127.0.0.1:8080)" },
 	{ NULL, NULL, NULL },
+};
+
+static const struct cli_option telemetry_list_options[] = {
+	{ "minutes", "N", "only of the last N minutes (default 1440)" },
+	{ "since", "TIME", "only from then on: RFC 3339, or like -24h" },
+	{ "until", "TIME", "only before then" },
+	{ "severity", "SEVERITY",
+	    "info, warning or error, or several with commas" },
+	{ "category", "CATEGORY", "like auth,security" },
+	{ "limit", "N", "at most so many (1 to 500, default 100)" },
+	{ "cursor", "CURSOR", "go on where a list ended" },
+	REST_OPTIONS,
 };
 
 #define USERS_FILE \
@@ -141,6 +154,8 @@ const struct cli_command cli_commands[] = {
 	    setup_options, cmd_setup_show },
 	{ "setup", "hello", "", 0, 0, "Tell how to try what docker compose runs",
 	    setup_hello_options, cmd_setup_hello },
+	{ "telemetry", "list", "", 0, 0, "What daemons noticed, newest first",
+	    telemetry_list_options, cmd_telemetry_list },
 	{ "users", "add", "USER", 1, 1, "Add a user to the users file",
 	    users_add_options, cmd_users_add },
 	{ "users", "passwd", "USER", 1, 1, "Change a user's password",

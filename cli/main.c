@@ -97,10 +97,15 @@ static int
 parse_output(struct cli *c, struct err *err)
 {
 	const char *output = cli_get(&c->args, "output");
+	bool flag = cli_get(&c->args, "json") != NULL;
 
-	c->json = output != NULL && strcmp(output, "json") == 0;
-	if (output == NULL || c->json || strcmp(output, "table") == 0)
+	c->json = flag || (output != NULL && strcmp(output, "json") == 0);
+	if (output == NULL || strcmp(output, "json") == 0 ||
+	    (strcmp(output, "table") == 0 && !flag))
 		return 0;
+	if (flag)
+		return err_set(err, "--output %s: not together with --json",
+		    output);
 	return err_set(err, "--output %s: expected table or json", output);
 }
 
@@ -127,24 +132,33 @@ run(const struct cli_command *command, int argc, char **argv)
 	return code;
 }
 
+/* How many arguments an option takes that may stand before the noun; 0: it is
+ * none of those. */
+static int
+leading(const char *arg)
+{
+	if (strcmp(arg, "--json") == 0)
+		return 1;
+	return strcmp(arg, "--config") == 0 || strcmp(arg, "--output") == 0 ||
+	    strcmp(arg, "-o") == 0 ? 2 : 0;
+}
+
 /* --config FILE and -o may also stand before the noun, as people type them:
  * turns the arguments so that noun and verb come first. */
 static void
 globals_last(int argc, char **argv)
 {
-	int n = 1;
+	int n = 0, took;
 
-	while (n + 1 < argc && (strcmp(argv[n], "--config") == 0 ||
-				   strcmp(argv[n], "--output") == 0 ||
-				   strcmp(argv[n], "-o") == 0))
-		n += 2;
-	for (int i = 1; i < n; i += 2) {
-		char *name = argv[1], *value = argv[2];
+	while (n + 1 < argc && (took = leading(argv[n + 1])) > 0 &&
+	    n + took < argc)
+		n += took;
+	for (; n > 0; n--) {
+		char *first = argv[1];
 
-		memmove(argv + 1, argv + 3,
-		    (size_t)(argc - 3) * sizeof(argv[0]));
-		argv[argc - 2] = name;
-		argv[argc - 1] = value;
+		memmove(argv + 1, argv + 2,
+		    (size_t)(argc - 2) * sizeof(argv[0]));
+		argv[argc - 1] = first;
 	}
 }
 

@@ -20,7 +20,7 @@ static const char intro[] =
     "delete|list` edit or read the users file itself; `users list --live|\n"
     "reload|test|failures|unlock` ask authd and `acl test` acld over their\n"
     "admin sockets ([privileges.md](privileges.md) says who may); `sessions`\n"
-    "asks apid with an API token.\n"
+    "and `telemetry` ask apid with an API token.\n"
     "\n"
     "| exit code | means |\n"
     "| --- | --- |\n"

@@ -97,6 +97,13 @@ test_usage(void **state)
 		{ "users list --fil x", "did you mean --file?" },
 		{ "users list -o xml", "--output xml: expected table or json" },
 		{ "users list -o", "--output needs a value" },
+		{ "users list --json -o table", "not together with --json" },
+		{ "users list --json -o xml", "not together with --json" },
+		{ "users list --json=yes", "--json takes no value" },
+		{ "telemetry", "usage: sallyctl telemetry VERB" },
+		{ "telemetry list bob", "expected no argument" },
+		{ "telemetry list --user bob", "unknown option --user" },
+		{ "telemetry list --severity", "--severity needs a value" },
 		{ "users add bob --file u.toml", "no terminal" },
 		{ "config validate", "--file is needed" },
 		{ "sessions show ../x", "not a session's id" },
@@ -465,6 +472,62 @@ test_sessions(void **state)
 	    "/api/sessions/history");
 }
 
+/* ---- telemetry ---- */
+
+static void
+test_telemetry(void **state)
+{
+	static const char page[] = OK "{\"items\":[{\"id\":\"0a\","
+	    "\"timestamp\":\"2026-09-21T14:13:20.123Z\","
+	    "\"severity\":\"warning\",\"category\":\"security\","
+	    "\"event\":\"guessing_detected\",\"message\":\"a\\u001b[2Jb\","
+	    "\"component\":\"authd\",\"instance\":\"host-1\","
+	    "\"details\":{\"user\":\"bob\"},\"suppressed\":3},"
+	    "{\"timestamp\":\"2026-09-21T14:13:19.000Z\","
+	    "\"severity\":null,\"message\":null,\"suppressed\":0}],"
+	    "\"next_cursor\":\"abc\"}";
+	struct ctl *c = *state;
+
+	expect_asked(c, CLI_OK, "telemetry list", OK "{\"items\":[],"
+	    "\"next_cursor\":null}", "/api/telemetry/events");
+	assert_string_equal(c->out, "nothing\n");
+	assert_string_equal(c->err, "");
+	expect_asked(c, CLI_OK, "telemetry list --minutes 5 --severity "
+	    "warning,error --category a&b --limit 2 --cursor x=y", page,
+	    "/api/telemetry/events?minutes=5&severity=warning%2Cerror"
+	    "&category=a%26b&limit=2&cursor=x%3Dy");
+	assert_string_equal(c->out,
+	    "TIME                      SEVERITY  CATEGORY  EVENT"
+	    "              COMPONENT  INSTANCE  SUPPRESSED  MESSAGE\n"
+	    "2026-09-21T14:13:20.123Z  warning   security  "
+	    "guessing_detected  authd      host-1    3           a\\x1b[2Jb\n"
+	    "2026-09-21T14:13:19.000Z  -         -         -"
+	    "                  -          -         0           -\n");
+	assert_string_equal(c->err, "more: --cursor abc\n");
+	expect_asked(c, CLI_OK, "telemetry list --since -2h --until "
+	    "2026-09-21T16:00:00+02:00", OK "{\"items\":[]}",
+	    "/api/telemetry/events?since=-2h"
+	    "&until=2026-09-21T16%3A00%3A00%2B02%3A00");
+	expect_asked(c, CLI_OK, "telemetry list --json", OK "{\"items\":[]}",
+	    "/api/telemetry/events");
+	assert_string_equal(c->out, "{\n  \"items\": []\n}\n");
+	expect_asked(c, CLI_OK, "--json telemetry list", OK "{\"items\":[]}",
+	    "/api/telemetry/events");
+	assert_string_equal(c->out, "{\n  \"items\": []\n}\n");
+	expect_asked(c, CLI_ERROR, "telemetry list --severity warn",
+	    "HTTP/1.1 400 B\r\n\r\n{\"title\":\"Bad parameter\","
+	    "\"detail\":\"severity: expected one of info\"}",
+	    "/api/telemetry/events?severity=warn");
+	assert_string_equal(c->err, "sallyctl: 400 Bad parameter: "
+	    "severity: expected one of info\n");
+	expect_asked(c, CLI_ERROR, "telemetry list",
+	    "HTTP/1.1 503 S\r\n\r\n{\"title\":\"The database cannot be "
+	    "read\"}", "/api/telemetry/events");
+	expect_asked(c, CLI_DENIED, "telemetry list",
+	    "HTTP/1.1 403 F\r\n\r\n{\"title\":\"No\"}",
+	    "/api/telemetry/events");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -487,6 +550,8 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_completion, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_telemetry, setup,
+		    teardown),
 	};
 
 	if (argc != 2 || !ctl_set_binary(argv[1]))
