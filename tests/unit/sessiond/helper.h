@@ -91,7 +91,7 @@ struct faulty {
 	enum store_result fail_with;
 	const char *poison;
 	const atomic_bool *hang; /* begin waits for it, then fails */
-	unsigned calls, commits;
+	unsigned calls;
 	pthread_mutex_t m; /* guards fail_* and calls */
 };
 void faulty_init(struct faulty *f, struct store *inner);
