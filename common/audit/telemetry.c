@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "audit/batch.h"
@@ -17,6 +18,7 @@
 
 #define QUEUE 64
 #define SECOND_MS 1000
+#define LINGER_MS 100
 
 static_assert(TELEMETRY_MESSAGE_MAX == RECORD_TEXT_MAX &&
     TELEMETRY_TEXT_MAX == RECORD_USER_MAX &&
@@ -265,16 +267,21 @@ telemetry_open(struct telemetry **out, const struct telemetry_options *o,
 	return 0;
 }
 
+/* nng drops what is queued when it closes, and cannot be asked whether
+ * anything is: what was sent just now gets a moment. */
 static void
 end_stream(struct telemetry *t)
 {
+	const struct timespec linger = { .tv_nsec = LINGER_MS * 1000000L };
 	const struct record_end end = { .reason = STR("shutdown"),
 		.wall_us = clock_wall_us() };
 	uint8_t body[RECORD_MAX];
 
-	if (t->counts.sent > 0)
-		(void)send_record(t, body,
-		    record_pack_end(body, sizeof(body), &end));
+	if (t->counts.sent == 0)
+		return;
+	if (send_record(t, body, record_pack_end(body, sizeof(body), &end)) &&
+	    topic_pub_peers(t->pub) > 0)
+		(void)nanosleep(&linger, NULL);
 }
 
 void
