@@ -3,7 +3,9 @@
  * batch: a run of records of one stream, as one message (audit.md section 4).
  *
  * A batch of a given range has the same bytes on every carrier. At most
- * BATCH_RECORDS_MAX records and BATCH_BYTES_MAX bytes.
+ * BATCH_RECORDS_MAX records and BATCH_BYTES_MAX bytes. A stream of zeros is
+ * none: what it brings are EVENTs that are told best effort, without a position
+ * that could be missed (telemetry.h).
  */
 #ifndef AUDIT_BATCH_H
 #define AUDIT_BATCH_H

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "audit/batch.h"
@@ -18,7 +17,6 @@
 
 #define QUEUE 64
 #define SECOND_MS 1000
-#define LINGER_MS 100
 
 static_assert(TELEMETRY_MESSAGE_MAX == RECORD_TEXT_MAX &&
     TELEMETRY_TEXT_MAX == RECORD_USER_MAX &&
@@ -230,16 +228,16 @@ telemetry_counts(struct telemetry *t)
 
 /* No host's name is longer than an instance may be. */
 static struct batch_writer *
-begin_stream(const struct telemetry_options *o)
+batches_of(const struct telemetry_options *o)
 {
-	const struct id stream = id_random();
+	static const struct id no_stream;
 	char host[BATCH_PROXY_MAX + 1];
 	const char *name = o->instance;
 
 	if (name == NULL)
 		name = gethostname(host, sizeof(host)) == 0 ? host :
 		    o->component;
-	return batch_writer_new(&stream, name, 1);
+	return batch_writer_new(&no_stream, name, 1);
 }
 
 int
@@ -258,30 +256,13 @@ telemetry_open(struct telemetry **out, const struct telemetry_options *o,
 	map_init(&t->by_key);
 	list_init(&t->by_use);
 	t->component = xstrdup(o->component);
-	t->batch = begin_stream(o);
+	t->batch = batches_of(o);
 	if (topic_pub_open(&t->pub, &to, err) != 0) {
 		telemetry_close(&t);
 		return -1;
 	}
 	*out = t;
 	return 0;
-}
-
-/* nng drops what is queued when it closes, and cannot be asked whether
- * anything is: what was sent just now gets a moment. */
-static void
-end_stream(struct telemetry *t)
-{
-	const struct timespec linger = { .tv_nsec = LINGER_MS * 1000000L };
-	const struct record_end end = { .reason = STR("shutdown"),
-		.wall_us = clock_wall_us() };
-	uint8_t body[RECORD_MAX];
-
-	if (t->counts.sent == 0)
-		return;
-	if (send_record(t, body, record_pack_end(body, sizeof(body), &end)) &&
-	    topic_pub_peers(t->pub) > 0)
-		(void)nanosleep(&linger, NULL);
 }
 
 void
@@ -292,7 +273,6 @@ telemetry_close(struct telemetry **tp)
 	*tp = NULL;
 	if (t == NULL)
 		return;
-	end_stream(t);
 	topic_pub_close(&t->pub);
 	batch_writer_free(&t->batch);
 	map_fini(&t->by_key);

@@ -3,8 +3,8 @@
  * telemetry: tells sessiond what a daemon noticed, for people to look at.
  *
  * Best effort: an event is an EVENT record in a batch of its own on `events`,
- * under a stream of this process (audit.md section 4); what is lost on the way
- * is a gap if more of the stream arrives. Alike ones, of the same event and
+ * under no stream (batch.h), so that what is lost on the way is no hole in the
+ * audit trail. Alike ones, of the same event and
  * key, are told once a minute, and no more than TELEMETRY_RATE a second go out
  * whatever their keys, so that no client can fill the table of events. What is
  * not told, for these reasons or because nobody subscribes, is in the number
@@ -74,8 +74,8 @@ struct telemetry_counts {
 	uint64_t dropped;	/* beyond the rate, or nobody subscribed */
 };
 struct telemetry_counts telemetry_counts(struct telemetry *t);
-/* Ends the stream, which takes a tenth of a second if somebody hears it. NULL
- * is harmless, of the functions above as well. */
+/* What was told just now may be lost. NULL is harmless, of the functions above
+ * as well. */
 void telemetry_close(struct telemetry **tp);
 
 #endif

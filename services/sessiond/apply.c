@@ -201,6 +201,26 @@ take_slice(struct apply *a, struct run *run, const struct slice *s)
 	return r;
 }
 
+/* Under no stream: there is no position, so that nothing is ever missing, and
+ * what an event's id does not tell from others may be stored once only. */
+static enum store_result
+take_told(struct apply *a, const struct slice *s)
+{
+	struct live_source from = { .proxy = str_from(s->batch->proxy),
+		.received_us = a->now_us };
+
+	if (s->from == 0)
+		a->tally.batches[INGEST_APPLY]++;
+	for (unsigned i = 0; i < s->n; i++) {
+		struct str body = s->batch->records[s->from + i];
+		bool taken = !a->refuse && type_of(body) == RECORD_EVENT &&
+		    live_add(a->live, &from, 0, body, NULL) == LIVE_OK;
+
+		count_record(a, body, taken ? FATE_APPLIED : FATE_REFUSED);
+	}
+	return STORE_OK;
+}
+
 /* A run for each stream, locked; slices come in the order of their streams. */
 static enum store_result
 lock_runs(struct apply *a, const struct slice *slices, size_t n)
@@ -213,12 +233,15 @@ lock_runs(struct apply *a, const struct slice *slices, size_t n)
 		const struct batch *b = slices[i].batch;
 		struct run *run = &a->runs[a->n_runs];
 
-		if (a->n_runs > 0 && id_eq(&run[-1].stream.id, &b->stream))
+		if (id_is_zero(&b->stream) || (a->n_runs > 0 &&
+		    id_eq(&run[-1].stream.id, &b->stream)))
 			continue;
 		run->stream.id = b->stream;
 		memcpy(run->stream.proxy, b->proxy, sizeof(run->stream.proxy));
 		streams[a->n_runs++] = &run->stream;
 	}
+	if (a->n_runs == 0)
+		return STORE_OK;
 	return a->store->ops->lock_streams(
 	    a->store, streams, a->n_runs, a->now_us);
 }
@@ -439,6 +462,10 @@ transact(struct apply *a, const struct slice *slices, size_t n)
 	if (r == STORE_OK)
 		r = lock_runs(a, slices, n);
 	for (size_t i = 0, k = 0; i < n && r == STORE_OK; i++) {
+		if (id_is_zero(&slices[i].batch->stream)) {
+			r = take_told(a, &slices[i]);
+			continue;
+		}
 		while (!id_eq(&a->runs[k].stream.id, &slices[i].batch->stream))
 			k++;
 		r = take_slice(a, &a->runs[k], &slices[i]);

@@ -159,18 +159,13 @@ told(const char *result)
 static void
 told_only(const char *text, unsigned long most)
 {
-	const struct heard *end, *h;
+	const struct heard *h;
 	char host[256], *rest;
 
 	assert_int_equal(told("sent"), 1);
 	assert_int_equal(daemon_end(&d, SIGTERM), 0);
-	ear_wait(ear, 2);
+	assert_int_equal(ear_count(ear), 1);
 	h = ear_at(ear, 0);
-	end = ear_at(ear, 1);
-	assert_int_equal(end->record->type, RECORD_END);
-	assert_true(id_eq(&h->stream, &end->stream));
-	assert_int_equal(h->seq, 1);
-	assert_int_equal(end->seq, 2);
 	assert_int_equal(gethostname(host, sizeof(host)), 0);
 	assert_string_equal(h->proxy, host);
 	if (strncmp(h->text, text, strlen(text)) != 0)

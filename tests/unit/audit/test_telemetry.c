@@ -156,11 +156,10 @@ test_all_of_it_arrives(void **state)
 	assert_text(e->details, "");
 }
 
+/* Nothing but events, which could be missed: no end of a stream, either. */
 static void
-test_stream_goes_on_and_ends(void **state)
+test_no_stream(void **state)
 {
-	struct id stream;
-
 	(void)state;
 	(void)begin_to_hear();
 	tell("a");
@@ -168,44 +167,16 @@ test_stream_goes_on_and_ends(void **state)
 	ear_wait(ear, 3);	/* or closing might drop them */
 	telemetry_close(&t);
 	assert_null(t);
+	open_as("host-1");
+	while (telemetry_counts(t).sent == 0) {
+		tell("c");
+		poll(NULL, 0, 1);
+	}
 	ear_wait(ear, 4);
-	stream = ear_at(ear, 0)->stream;
-	assert_false(id_is_zero(&stream));
 	for (unsigned i = 0; i < 4; i++) {
-		assert_int_equal(ear_at(ear, i)->seq, i + 1);
-		assert_true(id_eq(&ear_at(ear, i)->stream, &stream));
+		assert_true(id_is_zero(&ear_at(ear, i)->stream));
+		(void)event_at(i);
 	}
-	assert_int_equal(ear_at(ear, 3)->record->type, RECORD_END);
-	assert_text(ear_at(ear, 3)->record->end.reason, "shutdown");
-	assert_int_equal(ear_at(ear, 3)->record->end.wall_us,
-	    (WALL_MS + now_ms) * 1000);
-	/* The next process has another one, from 1 on. */
-	open_as("host-1");
-	while (telemetry_counts(t).sent == 0) {
-		tell("a");
-		poll(NULL, 0, 1);
-	}
-	ear_wait(ear, 5);
-	assert_int_equal(ear_at(ear, 4)->seq, 1);
-	assert_false(id_eq(&ear_at(ear, 4)->stream, &stream));
-}
-
-static void
-test_nothing_told_is_no_stream(void **state)
-{
-	(void)state;
-	ear = ear_open(place.address);
-	while (!telemetry_wants(t, TELEMETRY_backend_down, STR("k")))
-		poll(NULL, 0, 1);
-	telemetry_close(&t);
-	open_as("host-1");
-	while (telemetry_counts(t).sent == 0) {
-		tell("a");
-		poll(NULL, 0, 1);
-	}
-	ear_wait(ear, 1);
-	/* Nothing came before it. */
-	assert_int_equal(event_at(0)->severity, SEVERITY_WARNING);
 }
 
 static void
@@ -291,7 +262,7 @@ test_rate(void **state)
 	assert_counts(3 + TELEMETRY_RATE, 1, lost + 6);
 }
 
-/* It is told at once when somebody subscribes, and leaves no gap. */
+/* It is told at once when somebody subscribes. */
 static void
 test_nobody_subscribes(void **state)
 {
@@ -304,7 +275,6 @@ test_nobody_subscribes(void **state)
 	assert_counts(0, 0, 3);
 	lost = begin_to_hear();
 	assert_true(lost >= 3);
-	assert_int_equal(ear_at(ear, 0)->seq, 1);
 	assert_int_equal(event_at(0)->suppressed, lost);
 }
 
@@ -529,8 +499,6 @@ test_any_thread(void **state)
 		pthread_join(threads[i], NULL);
 	assert_counts(1 + 5, THREADS * TOLD_BY_EACH - 5, lost);
 	ear_wait(ear, 1 + 5);
-	for (unsigned i = 0; i < 1 + 5; i++)
-		assert_int_equal(ear_at(ear, i)->seq, i + 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -540,8 +508,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_of_it_arrives),
-		TEST(test_stream_goes_on_and_ends),
-		TEST(test_nothing_told_is_no_stream),
+		TEST(test_no_stream),
 		TEST(test_instance),
 		TEST(test_alike_ones_are_folded),
 		TEST(test_rate),

@@ -64,15 +64,22 @@ teardown(void **state)
 
 /* Adds a batch to the next group; the bodies are freed. */
 static void
+add_of(struct bench *t, const struct id *stream, uint64_t first_seq,
+    struct body **bodies, unsigned n)
+{
+	ASSERT(t->n < MAX_BATCHES);
+	t->batches[t->n++] = batch_of(stream, "proxy-1", first_seq, bodies, n);
+	for (unsigned i = 0; i < n; i++)
+		free(bodies[i]);
+}
+
+static void
 add(struct bench *t, unsigned stream, uint64_t first_seq, struct body **bodies,
     unsigned n)
 {
 	struct id id = stream_of(stream);
 
-	ASSERT(t->n < MAX_BATCHES);
-	t->batches[t->n++] = batch_of(&id, "proxy-1", first_seq, bodies, n);
-	for (unsigned i = 0; i < n; i++)
-		free(bodies[i]);
+	add_of(t, &id, first_seq, bodies, n);
 }
 
 #define ADD(t, stream, first_seq, ...)                                         \
@@ -747,6 +754,53 @@ test_a_stream_of_events(void **state)
 	assert_int_equal(count(t, "rollup_hour"), 0);
 }
 
+/* Under no stream there is no position: nothing is missing, whatever the
+ * numbers say, and nothing but events is taken. */
+static void
+test_events_of_no_stream(void **state)
+{
+	static const struct id none;
+	struct bench *t = *state;
+	struct body *told[] = { body_event(1, 1, "a"), body_close(1, 2, 5),
+		body_end("shutdown"), body_raw("\x08\x01\0\0garbage", 11),
+		body_event(1, 3, "b") };
+	struct body *again[] = { body_event(1, 3, "b"), body_event(1, 4, "c") };
+
+	add_of(t, &none, 7, told, ARRAY_LEN(told));
+	ADD(t, 2, 1, body_close(2, 1, 5));
+	run_ok(t);
+	add_of(t, &none, 3, again, ARRAY_LEN(again));
+	run_ok(t);
+	assert_int_equal(count(t, "telemetry_event"), 3);
+	assert_int_equal(count(t, "session"), 1);
+	assert_int_equal(count(t, "audit_stream"), 1);
+	assert_int_equal(count(t, "audit_gap"), 0);
+	assert_int_equal(count(t, "audit_quarantine"), 0);
+	assert_int_equal(fate(t, RECORD_EVENT, FATE_APPLIED), 4);
+	assert_int_equal(fate(t, RECORD_EVENT, FATE_REFUSED), 1);
+	assert_int_equal(fate(t, RECORD_CLOSE, FATE_REFUSED), 1);
+	assert_int_equal(fate(t, RECORD_END, FATE_REFUSED), 1);
+}
+
+/* What the database refuses holds nobody up. */
+static void
+test_poison_of_no_stream(void **state)
+{
+	static const struct id none;
+	struct bench *t = *state;
+	struct body *told[] = { body_event(1, 1, "a"),
+		body_event(1, 2, "mallory"), body_event(1, 3, "b") };
+
+	t->faulty.poison = "mallory";
+	add_of(t, &none, 1, told, ARRAY_LEN(told));
+	ADD(t, 2, 1, body_close(2, 1, 5));
+	run_ok(t);
+	assert_int_equal(count(t, "telemetry_event"), 2);
+	assert_int_equal(count(t, "session"), 1);
+	assert_int_equal(count(t, "audit_quarantine"), 0);
+	assert_int_equal(fate(t, RECORD_EVENT, FATE_REFUSED), 1);
+}
+
 /* The same id again, of the same stream or another: the first stays. */
 static void
 test_an_event_that_is_known(void **state)
@@ -916,6 +970,8 @@ main(void)
 		T(broken_in_the_search),
 		T(every_column_of_an_event),
 		T(a_stream_of_events),
+		T(events_of_no_stream),
+		T(poison_of_no_stream),
 		T(an_event_that_is_known),
 		T(events_for_the_quarantine),
 		T(rollups),
