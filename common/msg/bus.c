@@ -23,6 +23,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "msg/errands.h"
 #include "msg/listening.h"
 #include "msg/redial.h"
 #include "net/addr.h"
@@ -45,6 +46,7 @@ struct bus {
 	unsigned n_pipes, n_started;	/* guarded by m */
 	struct listening *listening;
 	struct redial *redial;	/* NULL: listens */
+	struct errands *errands;	/* NULL: REP, SUB */
 	pthread_mutex_t m;
 	pthread_cond_t cond;
 	bool closed;		/* guarded by m; nng is done with the socket */
@@ -287,6 +289,9 @@ bus_open(struct bus **out, const struct bus_options *o, struct err *err)
 	}
 	if (set_options(b, err) != 0)
 		goto fail;
+	if ((o->role == BUS_REQ || o->role == BUS_PUB) &&
+	    errands_start(&b->errands, "bus_send", err) != 0)
+		goto fail;
 	*out = b;
 	return 0;
 fail:
@@ -318,6 +323,18 @@ const struct nng_socket_s *
 bus_socket(const struct bus *b)
 {
 	return &b->socket;
+}
+
+void
+bus_post(struct bus *b, struct letter *l)
+{
+	errands_post(b->errands, l);
+}
+
+void
+bus_settle(struct bus *b)
+{
+	errands_wait(b->errands);
 }
 
 unsigned
@@ -382,6 +399,7 @@ bus_close(struct bus *b)
 	if (b->closing || b->socket.id == 0)
 		return;
 	b->closing = true;
+	errands_stop(&b->errands);
 	if (b->redial != NULL)
 		redial_stop(b->redial);
 	if (b->listening != NULL)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/mailbox.h"
 
 #define BUS_PEERS_MAX 256
 #define BUS_RECONNECT_MIN_MS 20
@@ -46,6 +47,11 @@ int bus_start(struct bus *b, struct err *err) MUST_CHECK;
 bool bus_nng_is_older(int major, int minor);
 /* Valid until bus_free. */
 const struct nng_socket_s *bus_socket(const struct bus *b);
+/* REQ and PUB: deliver() runs on the socket's own thread (errands.h). Not after
+ * bus_close, which runs what waits. Any thread; never waits. */
+void bus_post(struct bus *b, struct letter *l);
+/* Comes back once all that was posted before has run. */
+void bus_settle(struct bus *b);
 /* Connected at the moment, and reached by what is sent. */
 unsigned bus_peers(struct bus *b);
 /* Ends whatever is under way on contexts of the socket with NNG_ECLOSED, and

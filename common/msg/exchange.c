@@ -21,7 +21,7 @@
 #include "base/mem.h"
 #include "msg/bus.h"
 
-enum phase { PHASE_IDLE, PHASE_SENDING, PHASE_RECEIVING };
+enum phase { PHASE_IDLE, PHASE_POSTED, PHASE_SENDING, PHASE_RECEIVING };
 
 struct exchange {
 	struct bus *bus;
@@ -40,6 +40,7 @@ struct exchange {
 	struct bytes body;
 	uint64_t deadline;		/* clock_mono_ms */
 	bool idempotent;
+	struct letter letter;		/* PHASE_POSTED: to the socket's thread */
 
 	nng_msg *msg;			/* the answer, or free for reuse */
 	enum rpc_result result;
@@ -47,6 +48,7 @@ struct exchange {
 };
 
 static void on_event(void *arg);
+static void on_posted(struct letter *l);
 
 int
 exchange_new(struct exchange **out, struct bus *bus,
@@ -61,6 +63,7 @@ exchange_new(struct exchange **out, struct bus *bus,
 	x->unconnected_ms = o->unconnected_ms;
 	x->finished = finished;
 	x->arg = arg;
+	x->letter.deliver = on_posted;
 	pthread_mutex_init(&x->m, NULL);
 	if ((rv = nng_aio_alloc(&x->aio, on_event, x)) != 0 ||
 	    (rv = nng_ctx_open(&x->ctx, *bus_socket(bus))) != 0 ||
@@ -110,7 +113,7 @@ build(struct exchange *x)
 
 /*
  * Begins to send. false: there is no operation, it ends with `result`. Under
- * m or before anybody else knows of it.
+ * m.
  *
  * The time is that for a connection even where there is one: it may be going
  * at this moment, and nng would have the message wait for the next one.
@@ -145,21 +148,45 @@ exchange_prepare(struct exchange *x, const struct exchange_request *r)
 	x->cancelled = false;
 }
 
-void
-exchange_send(struct exchange *x)
+/* As send_request. */
+static bool
+begin(struct exchange *x)
 {
-	bool sent = false;
-
 	x->reply = (struct envelope){ 0 };
+	x->result = RPC_UNREACHABLE;
+	if (x->cancelled)
+		return false;
 	/* A peer would close the pipe over it, which all calls share. */
 	if (envelope_size(&x->request) > x->max_message) {
 		x->result = RPC_REFUSED;
 		x->reply.error = STR("the request is too large");
-	} else {
-		sent = send_request(x);
+		return false;
 	}
+	return send_request(x);
+}
+
+static void
+on_posted(struct letter *l)
+{
+	struct exchange *x = container_of(l, struct exchange, letter);
+	bool sent;
+
+	pthread_mutex_lock(&x->m);
+	sent = begin(x);
 	if (!sent)
-		x->finished(x->arg);
+		x->phase = PHASE_IDLE;
+	pthread_mutex_unlock(&x->m);
+	if (!sent)
+		x->finished(x->arg);	/* x may be in use again from here */
+}
+
+void
+exchange_send(struct exchange *x)
+{
+	pthread_mutex_lock(&x->m);
+	x->phase = PHASE_POSTED;
+	pthread_mutex_unlock(&x->m);
+	bus_post(x->bus, &x->letter);
 }
 
 struct envelope
@@ -268,10 +295,10 @@ void
 exchange_cancel(struct exchange *x)
 {
 	pthread_mutex_lock(&x->m);
-	if (x->phase != PHASE_IDLE) {
+	if (x->phase != PHASE_IDLE)
 		x->cancelled = true;
+	if (x->phase == PHASE_SENDING || x->phase == PHASE_RECEIVING)
 		nng_aio_cancel(x->aio);
-	}
 	pthread_mutex_unlock(&x->m);
 }
 
@@ -307,6 +334,17 @@ exchange_forget(struct exchange *x)
 	bytes_clear(&x->body);
 }
 
+static bool
+is_posted(struct exchange *x)
+{
+	bool yes;
+
+	pthread_mutex_lock(&x->m);
+	yes = x->phase == PHASE_POSTED;
+	pthread_mutex_unlock(&x->m);
+	return yes;
+}
+
 void
 exchange_free(struct exchange **xp)
 {
@@ -314,6 +352,8 @@ exchange_free(struct exchange **xp)
 
 	if (x == NULL)
 		return;
+	if (is_posted(x))
+		bus_settle(x->bus);
 	if (x->ctx.id != 0)
 		nng_ctx_close(x->ctx);
 	nng_aio_free(x->aio);

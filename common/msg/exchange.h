@@ -4,7 +4,8 @@
  * common/msg; desks and rpc_ask are made of it.
  *
  * Idle, it belongs to its owner. From exchange_send until finished() it
- * belongs to nng's threads, and the owner may only call exchange_cancel. It is
+ * belongs to the socket's thread and nng's, and the owner may only call
+ * exchange_cancel. It is
  * used for one request after another and keeps its memory between them.
  *
  * What was prepared may also travel in a bundle, which is the request of
@@ -26,8 +27,7 @@ struct exchange_request {
 	bool idempotent;	/* may be asked again when the peer is lost */
 };
 
-/* Runs once per send, on an nng thread or within exchange_send; the exchange
- * is idle then. */
+/* Runs once per send, on one of those threads; the exchange is idle then. */
 typedef void exchange_finished_fn(void *arg);
 
 int exchange_new(struct exchange **out, struct bus *bus,

@@ -2,6 +2,7 @@
 #include "msg/topic.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,14 @@
 
 struct topic_pub {
 	struct bus *bus;
+	_Atomic size_t waiting;	/* bytes of posts */
+};
+
+/* A message on its way to nng. */
+struct post {
+	struct letter letter;
+	struct topic_pub *pub;
+	nng_msg *msg;
 };
 
 struct topic_sub {
@@ -59,19 +68,49 @@ topic_pub_open(struct topic_pub **out, const struct topic_options *o,
 	return 0;
 }
 
+/* On the thread of the socket. */
+static void
+on_post(struct letter *l)
+{
+	struct post *post = container_of(l, struct post, letter);
+	size_t len = nng_msg_len(post->msg);
+
+	if (nng_sendmsg(*bus_socket(post->pub->bus), post->msg,
+	    NNG_FLAG_NONBLOCK) != 0)
+		nng_msg_free(post->msg);
+	post->pub->waiting -= len;
+	free(post);
+}
+
+static struct post *
+post_new(struct topic_pub *p, struct str message)
+{
+	struct post *post = malloc(sizeof(*post));
+
+	if (post == NULL)
+		return NULL;
+	*post = (struct post){ .letter.deliver = on_post, .pub = p };
+	if (nng_msg_alloc(&post->msg, message.len) != 0) {
+		free(post);
+		return NULL;
+	}
+	if (message.len > 0)
+		memcpy(nng_msg_body(post->msg), message.ptr, message.len);
+	return post;
+}
+
 bool
 topic_pub_send(struct topic_pub *p, struct str message)
 {
-	nng_msg *msg;
+	struct post *post = NULL;
 
-	if (nng_msg_alloc(&msg, message.len) != 0)
+	if (p->waiting + message.len <= TOPIC_WAITING_MAX)
+		post = post_new(p, message);
+	if (post == NULL)
 		return false;
-	if (message.len > 0)
-		memcpy(nng_msg_body(msg), message.ptr, message.len);
-	if (nng_sendmsg(*bus_socket(p->bus), msg, NNG_FLAG_NONBLOCK) == 0)
-		return true;
-	nng_msg_free(msg);
-	return false;
+	p->waiting += message.len;
+	bus_post(p->bus, &post->letter);
+	return true;
 }
 
 unsigned
@@ -87,6 +126,8 @@ topic_pub_close(struct topic_pub **pp)
 
 	if (p == NULL)
 		return;
+	if (p->bus != NULL)
+		bus_close(p->bus);	/* what was posted still needs it */
 	bus_free(&p->bus);
 	free(p);
 	*pp = NULL;

@@ -11,6 +11,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#define TOPIC_WAITING_MAX ((size_t)16 * 1024 * 1024)
+
 struct topic_options {
 	const char *address;
 	const char *name;		/* "events", for logs */
@@ -26,7 +28,8 @@ struct topic_pub;
 
 int topic_pub_open(struct topic_pub **out, const struct topic_options *o,
     struct err *err) MUST_CHECK;
-/* Never blocks; the bytes are copied. false: memory was out. */
+/* Never waits; the bytes are copied, and sent on a thread of the publisher's.
+ * false: memory was out, or TOPIC_WAITING_MAX bytes wait for that thread. */
 bool topic_pub_send(struct topic_pub *p, struct str message);
 /* Subscribers connected at the moment. */
 unsigned topic_pub_peers(const struct topic_pub *p);
