@@ -78,7 +78,7 @@ PURE = """services/proxy/socks4.[ch] services/proxy/socks5*.[ch]
 # What the C library, POSIX and Linux give; any other <...> needs a home.
 LIBC = re.compile(r"(sys|net|netinet|arpa|linux)/\w+\.h|(assert|ctype|dirent|"
                   r"endian|errno|fcntl|fts|grp|ifaddrs|inttypes|limits|math|"
-                  r"netdb|poll|pthread|pwd|sched|setjmp|signal|spawn|stdarg|"
+                  r"netdb|poll|pthread|pwd|sched|semaphore|setjmp|signal|spawn|stdarg|"
                   r"stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|"
                   r"strings|syslog|termios|time|unistd)\.h")
 CXX = re.compile(r"[a-z_]+")    # <vector>, in the one C++ file
