@@ -102,16 +102,7 @@ batch_writer_free(struct batch_writer **wp)
 static bool
 take_proxy(struct batch *b, struct str s)
 {
-	struct str rest = s;
-	uint32_t code;
-	size_t n;
-
-	for (; rest.len > 0; rest.ptr += n, rest.len -= n) {
-		n = str_char(rest, &code);
-		if (n == 0 || !str_char_is_printable(code))
-			return false;
-	}
-	return str_copy(b->proxy, sizeof(b->proxy), s);
+	return str_is_clean(s) && str_copy(b->proxy, sizeof(b->proxy), s);
 }
 
 static bool

@@ -180,24 +180,10 @@ put_text(struct writer *w, const struct field *f, struct str s)
 		put_escaped(w, f, s);
 }
 
-static bool
-is_printable(struct str s)
-{
-	uint32_t code;
-	size_t n;
-
-	for (; s.len > 0; s.ptr += n, s.len -= n) {
-		n = str_char(s, &code);
-		if (n == 0 || !str_char_is_printable(code))
-			return false;
-	}
-	return true;
-}
-
 static void
 put_json(struct writer *w, const struct field *f, struct str s)
 {
-	if (s.len <= f->max && is_printable(s))
+	if (s.len <= f->max && str_is_clean(s))
 		wire_put_bytes(w, f->number, s);
 }
 
@@ -363,7 +349,7 @@ record_pack_event(void *out, size_t size, const struct record_event *e)
 static bool
 take_text(struct str *out, const struct field *f, struct str s)
 {
-	if (s.len > f->max || !is_printable(s))
+	if (s.len > f->max || !str_is_clean(s))
 		return false;
 	*out = s;
 	return true;

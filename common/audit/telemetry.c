@@ -130,14 +130,6 @@ dump(char *room, const json_t *details)
 }
 
 static bool
-send_record(struct telemetry *t, const uint8_t *body, size_t len)
-{
-	ASSERT(batch_writer_add(t->batch, (struct str){ (const char *)body,
-	    len }));
-	return topic_pub_send(t->pub, batch_writer_take(t->batch));
-}
-
-static bool
 send_event(struct telemetry *t, enum telemetry_event event,
     const char *message, const json_t *details, uint64_t untold)
 {
@@ -151,8 +143,11 @@ send_event(struct telemetry *t, enum telemetry_event event,
 		.component = str_from(t->component),
 		.details = dump(room, details), .suppressed = untold,
 	};
+	const struct str record = { (const char *)body,
+		record_pack_event(body, sizeof(body), &e) };
 
-	return send_record(t, body, record_pack_event(body, sizeof(body), &e));
+	ASSERT(batch_writer_add(t->batch, record));
+	return topic_pub_send(t->pub, batch_writer_take(t->batch));
 }
 
 static void

@@ -10,10 +10,15 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 uint64_t clock_mono_us(void);	/* CLOCK_BOOTTIME, µs */
 uint64_t clock_mono_ms(void);
 uint64_t clock_wall_us(void);	/* µs since 1970, UTC */
+
+/* CLOCK_MONOTONIC in `ms`, for pthread_cond_timedwait: the waiting is the
+ * kernel's, and goes by its clock whatever a test has set. */
+struct timespec clock_in_ms(uint64_t ms);
 
 /* Room for "2026-11-20T12:34:56.123456Z" and a NUL. */
 #define CLOCK_TEXT_SIZE 28

@@ -98,6 +98,20 @@ str_char_is_printable(uint32_t c)
 }
 
 bool
+str_is_clean(struct str s)
+{
+	uint32_t code;
+	size_t n;
+
+	for (; s.len > 0; s.ptr += n, s.len -= n) {
+		n = str_char(s, &code);
+		if (n == 0 || !str_char_is_printable(code))
+			return false;
+	}
+	return true;
+}
+
+bool
 str_is_utf8(struct str s)
 {
 	uint32_t code;

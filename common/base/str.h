@@ -37,6 +37,8 @@ bool str_is_utf8(struct str s);		/* valid UTF-8, RFC 3629 */
 size_t str_char(struct str s, uint32_t *code);
 /* No control, line separator, byte order mark or change of direction. */
 bool str_char_is_printable(uint32_t code);
+/* UTF-8 of nothing but such characters; "" too. */
+bool str_is_clean(struct str s);
 /* Copies with a NUL; false: cut to fit (still terminated if size > 0). */
 bool str_copy(char *dst, size_t size, struct str s) MUST_CHECK;
 /* Decimal, whole string, no sign, at most `max`. */

@@ -44,17 +44,7 @@ envelope_pack(const struct envelope *e, void *out)
 static bool
 error_is_clean(struct str s)
 {
-	uint32_t code;
-	size_t n;
-
-	if (s.len >= ENVELOPE_ERROR_MAX)
-		return false;
-	for (; s.len > 0; s.ptr += n, s.len -= n) {
-		n = str_char(s, &code);
-		if (n == 0 || !str_char_is_printable(code))
-			return false;
-	}
-	return true;
+	return s.len < ENVELOPE_ERROR_MAX && str_is_clean(s);
 }
 
 static bool

@@ -5,12 +5,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <nng/nng.h>
 #include <nng/transport/ipc/ipc.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "msg/bus.h"
@@ -65,15 +65,10 @@ open_listener(struct listening *l, struct err *err)
 static bool
 wait_ms(struct listening *l, unsigned long seen, unsigned ms)
 {
-	struct timespec until;
+	const struct timespec until = clock_in_ms(ms);
 	bool stopping;
 	int rc = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&l->m);
 	while (!l->stopping && l->added <= seen && rc == 0)
 		rc = pthread_cond_timedwait(&l->cond, &l->m, &until);

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "acld/acl_rpc.h"
 #include "acld/snapshot.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "msg/topic.h"
 
@@ -22,21 +22,13 @@ struct heartbeat {
 	bool changed, stop;	/* guarded by m */
 };
 
-/* Waits for the interval, a change or the end; false: the end. The waiting is
- * the kernel's, so it goes by its clock and not by base/clock.h. */
+/* Waits for the interval, a change or the end; false: the end. */
 static bool
 wait_for_beat(struct heartbeat *h)
 {
-	struct timespec until;
+	const struct timespec until = clock_in_ms(h->interval_ms);
 	bool go_on;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(h->interval_ms / 1000);
-	until.tv_nsec += (long)(h->interval_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&h->m);
 	while (!h->changed && !h->stop)
 		if (pthread_cond_timedwait(&h->wake, &h->m, &until) ==

@@ -116,7 +116,6 @@ policy_read_text(struct policy_parser *p, const struct node *n, size_t max,
     struct str *out)
 {
 	const char *text = node_is_nothing(n) ? NULL : node_string(n);
-	uint32_t code;
 
 	if (text == NULL) {
 		policy_complain(p, n, "must be a string, not %s",
@@ -128,12 +127,9 @@ policy_read_text(struct policy_parser *p, const struct node *n, size_t max,
 		policy_complain(p, n, "must have 1 to %zu bytes", max);
 		return false;
 	}
-	for (size_t at = 0, k; at < out->len; at += k) {
-		k = str_char((struct str){ text + at, out->len - at }, &code);
-		if (k == 0 || !str_char_is_printable(code)) {
-			policy_complain(p, n, "must be printable UTF-8");
-			return false;
-		}
+	if (!str_is_clean(*out)) {
+		policy_complain(p, n, "must be printable UTF-8");
+		return false;
 	}
 	return true;
 }

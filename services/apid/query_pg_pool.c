@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -294,14 +293,8 @@ find_empty(struct query_pg_pool *p)
 static void
 wait_for_change(struct query_pg_pool *p)
 {
-	struct timespec until;
+	const struct timespec until = clock_in_ms(LOOK_MS);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOOK_MS * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_nsec -= 1000000000L;
-		until.tv_sec++;
-	}
 	pthread_cond_timedwait(&p->changed, &p->lock, &until);
 }
 

@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "apid/ask.h"
 #include "apid/users.h"
@@ -159,15 +158,8 @@ look_at_daemons(struct sampler *s)
 static void
 sleep_ms(struct sampler *s, unsigned ms)
 {
-	struct timespec until;
+	const struct timespec until = clock_in_ms(ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&s->lock);
 	while (!atomic_load(&s->stop) &&
 	    pthread_cond_timedwait(&s->wake, &s->lock, &until) != ETIMEDOUT)

@@ -21,8 +21,8 @@
 bool pam_worker_wanted(int argc, char **argv);
 /*
  * The whole life of the process, from priv_limits() on. Its exit code: 0 when
- * authd hung up or is gone, 1 when it spoke another language, 2 when descriptor 3 is not
- * what it ought to be, which is said on stderr.
+ * authd hung up or is gone, 1 when it spoke another language, 2 when descriptor
+ * 3 is not what it ought to be, which is said on stderr.
  */
 int pam_worker_main(void);
 

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/background.h"
 #include "base/clock.h"
@@ -49,15 +48,8 @@ wait_for_job(struct workers *w)
 static void
 wait_ms(struct workers *w, uint64_t ms)
 {
-	struct timespec until;
+	const struct timespec until = clock_in_ms(ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(ms / 1000);
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	(void)pthread_cond_timedwait(&w->wake_last, &w->m, &until);
 }
 

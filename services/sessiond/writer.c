@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/background.h"
 #include "base/clock.h"
@@ -117,26 +116,11 @@ writer_offer(struct writer *w, struct str message)
 	return room ? WRITER_TAKEN : WRITER_FULL;
 }
 
-static struct timespec
-in_ms(uint64_t ms)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)(ms / 1000);
-	t.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000;
-	}
-	return t;
-}
-
 /* Sleeps until something is offered, a stop, or `ms`. Under the lock. */
 static void
 wait_ms(struct writer *w, uint64_t ms)
 {
-	struct timespec t = in_ms(ms);
+	struct timespec t = clock_in_ms(ms);
 
 	pthread_cond_timedwait(&w->wake, &w->lock, &t);
 }
@@ -538,7 +522,7 @@ writer_set_limits(struct writer *w, const struct writer_limits *l)
 static void
 join(struct writer *w)
 {
-	struct timespec t = in_ms(LAST_WAIT_MS);
+	struct timespec t = clock_in_ms(LAST_WAIT_MS);
 	int rc = 0;
 
 	pthread_mutex_lock(&w->lock);
