@@ -374,10 +374,23 @@ test_plain(void **state)
 	assert_int_equal(str_plain((struct str){ "a\0b", 3 }), 1);
 }
 
+static void
+test_clean(void **state)
+{
+	(void)state;
+	assert_true(str_is_clean(STR("")));
+	assert_true(str_is_clean(STR("a \\ \xc3\xb6")));
+	assert_false(str_is_clean(STR("a\n")));
+	assert_false(str_is_clean(STR("a\0b")));
+	assert_false(str_is_clean(STR("\xc3")));
+	assert_false(str_is_clean(STR("\xe2\x80\xae")));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_equality),
 		cmocka_unit_test(test_printable),
