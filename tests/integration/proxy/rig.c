@@ -624,6 +624,8 @@ rig_send(int fd, const void *p, size_t len)
 	while (len > 0) {
 		ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
 
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+			return;
 		if (n < 0)
 			fail_msg("send: %s", strerror(errno));
 		at += n;

@@ -97,6 +97,8 @@ int rig_accept(int target);
  * NULL. */
 int rig_connect(struct rig *r, const char *from);
 int rig_connect_to(const struct endpoint *to, const char *from);
+/* A proxy that has closed already, as it may while a client still speaks, is for
+ * what the test expects next to see. */
 void rig_send(int fd, const void *p, size_t len);
 #define rig_send_lit(fd, literal) rig_send(fd, literal, sizeof(literal) - 1)
 /* Exactly these bytes come next. */
