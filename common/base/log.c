@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A line is built on the writer's stack and written under the lock, because
- * a pipe keeps only up to PIPE_BUF bytes of one write together. The table of
- * repeats is bounded: an event that finds no slot takes that of the one which
- * was silent longest, whose count of suppressed lines is then lost.
+ * A line is built on the writer's stack and written under a lock, because a
+ * pipe keeps only up to PIPE_BUF bytes of one write together. Whether there
+ * will be a line is asked under another one: who has nothing to write waits for
+ * no file and no pipe. The table of repeats is bounded: an event that finds no
+ * slot takes that of the one which was silent longest, whose count of
+ * suppressed lines is then lost.
  */
 #include "base/log.h"
 
@@ -50,13 +52,15 @@ static struct {
 	bool journal;		/* lines begin with <priority> */
 	int level;		/* relaxed atomic */
 	uint64_t lines[LOG_TRACE + 1];	/* relaxed atomics */
-	pthread_mutex_t lock;	/* guards the slots and the order of writes */
+	pthread_mutex_t writing;	/* one line after the other */
+	pthread_mutex_t lock;	/* guards the slots; held for no system call */
 	struct slot slots[SLOTS];
 } logger = {
 	.service = "",
 	.format = LOG_FORMAT_TEXT,
 	.fd = STDERR_FILENO,
 	.level = LOG_INFO,
+	.writing = PTHREAD_MUTEX_INITIALIZER,
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
@@ -373,7 +377,7 @@ write_line(enum log_level level, const char *p, size_t len)
 {
 	ssize_t n;
 
-	pthread_mutex_lock(&logger.lock);
+	pthread_mutex_lock(&logger.writing);
 	while (len > 0) {
 		n = write(logger.fd, p, len);
 		if (n < 0 && errno == EINTR)
@@ -383,7 +387,7 @@ write_line(enum log_level level, const char *p, size_t len)
 		p += n;
 		len -= (size_t)n;
 	}
-	pthread_mutex_unlock(&logger.lock);
+	pthread_mutex_unlock(&logger.writing);
 	if (len == 0)
 		__atomic_add_fetch(&logger.lines[level], 1, __ATOMIC_RELAXED);
 }

@@ -7,13 +7,16 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -472,6 +475,67 @@ write_many(void *arg)
 	return NULL;
 }
 
+static pid_t writer;	/* atomic; 0: not yet */
+
+static void *
+write_into_full_pipe(void *arg)
+{
+	(void)arg;
+	__atomic_store_n(&writer, gettid(), __ATOMIC_RELEASE);
+	log_info(NULL, "blocked");
+	return NULL;
+}
+
+static bool
+writer_is_blocked(void)
+{
+	pid_t tid = __atomic_load_n(&writer, __ATOMIC_ACQUIRE);
+	char path[64];
+	long call = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)tid);
+	f = tid != 0 ? fopen(path, "re") : NULL;
+	if (f == NULL)
+		return false;
+	if (fscanf(f, "%ld", &call) != 1)	/* "running" */
+		call = -1;
+	fclose(f);
+	return call == SYS_write;
+}
+
+/* Whoever has nothing to write does not wait for a reader. */
+static void
+test_blocked_write_holds_no_question_up(void **state)
+{
+	int pipes[2];
+	char page[4096] = "";
+	pthread_t thread;
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	fcntl(pipes[1], F_SETFL, O_NONBLOCK);
+	while (write(pipes[1], page, sizeof(page)) > 0)
+		;
+	fcntl(pipes[1], F_SETFL, 0);
+	log_setup("proxy", LOG_INFO, LOG_FORMAT_TEXT, 10);
+	log_set_fd(pipes[1]);
+	assert_int_equal(pthread_create(&thread, NULL, write_into_full_pipe,
+	    NULL), 0);
+	for (unsigned i = 0; i < 3000 && !writer_is_blocked(); i++)
+		poll(NULL, 0, 10);
+	assert_true(writer_is_blocked());
+	assert_true(log_wants(LOG_INFO, "other"));
+	do {
+		n = read(pipes[0], page, sizeof(page));
+		assert_true(n > 0);
+	} while (page[n - 1] != '\n');
+	pthread_join(thread, NULL);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 static void
 test_threads_do_not_mix(void **state)
 {
@@ -518,6 +582,7 @@ main(void)
 		CASE(test_repeats_are_bounded),
 		CASE(test_journal_priority),
 		CASE(test_errno_is_kept_and_failure_not_counted),
+		CASE(test_blocked_write_holds_no_question_up),
 		CASE(test_threads_do_not_mix),
 	};
 
