@@ -6,14 +6,12 @@
  */
 #include "users/users_edit.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/mem.h"
-#include "crypt/passhash.h"
 #include "users/users_change.h"
+#include "users/users_impl.h"
 #include "users/users_store.h"
+#include "users/users_wish.h"
 
 /* What may be done to a user. */
 struct operation {
@@ -247,88 +245,15 @@ run(const char *path, const struct user *wish, const struct operation *op,
 
 /* ---- what may be asked ---- */
 
-/* What is asked for, with a NUL behind each string; owned. */
-struct input {
-	struct user wish;
-	char *groups[USERS_GROUPS_MAX];
-};
-
-static int
-input_group(struct input *in, struct str group, struct err *err)
-{
-	struct string_list *groups = &in->wish.groups;
-
-	if (!users_name_ok(group))
-		return err_set(err, "not a group's name");
-	for (size_t i = 0; i < groups->n; i++)
-		if (str_eq_nocase(str_from(groups->v[i]), group))
-			return err_set(err, "the group %s is given twice",
-			    groups->v[i]);
-	groups->v[groups->n++] = xmemdup0(group.ptr, group.len);
-	return 0;
-}
-
-static int
-input_groups(struct input *in, const struct str *groups, size_t n,
-    struct err *err)
-{
-	in->wish.groups.v = in->groups;
-	if (n > USERS_GROUPS_MAX)
-		return err_set(err, "more than %d groups", USERS_GROUPS_MAX);
-	for (size_t i = 0; i < n; i++)
-		if (input_group(in, groups[i], err) != 0)
-			return -1;
-	return 0;
-}
-
-static int
-input_hash(struct input *in, struct str hash, struct err *err)
-{
-	if (passhash_check(hash, err) != 0)
-		return -1;
-	in->wish.hash = xmemdup0(hash.ptr, hash.len);
-	return 0;
-}
-
-/* As the file can say it: to the microsecond, and not beyond its years. */
-static int
-input_expires(struct input *in, uint64_t expires_us, struct err *err)
-{
-	char text[CLOCK_TEXT_SIZE];
-	uint64_t read_us = 0;
-
-	clock_format(text, expires_us, 6);
-	if (expires_us != 0 && (clock_parse(text, strlen(text), &read_us) != 0
-	    || read_us != expires_us))
-		return err_set(err, "not a time before the year 10000");
-	in->wish.expires_us = expires_us;
-	return 0;
-}
-
-static int
-input_name(struct input *in, struct str name, struct err *err)
-{
-	if (!users_name_ok(name))
-		return err_set(err, "expected a user name of 1 to %d bytes, "
-		    "without control characters, spaces at its ends or bytes "
-		    "that are not UTF-8", USERS_NAME_MAX);
-	in->wish.name = (struct str){ xmemdup0(name.ptr, name.len),
-		name.len };
-	return 0;
-}
-
-/* `rc`: of reading the input, which it frees. */
+/* `ok`: whether the wish could be read; ends it. */
 static enum users_edit_result
-finish(const char *path, struct input *in, int rc, const struct operation *op,
-    struct err *err)
+finish(const char *path, struct user *wish, bool ok,
+    const struct operation *op, struct err *err)
 {
-	enum users_edit_result r = rc == 0 ? run(path, &in->wish, op, err) :
+	enum users_edit_result r = ok ? run(path, wish, op, err) :
 	    USERS_EDIT_BAD_INPUT;
 
-	for (size_t i = 0; i < in->wish.groups.n; i++)
-		free(in->groups[i]);
-	free((char *)in->wish.name.ptr);
-	free(in->wish.hash);
+	users_user_fini(wish);
 	return r;
 }
 
@@ -336,66 +261,62 @@ enum users_edit_result
 users_edit_add(const char *path, const struct users_edit_user *user,
     struct err *err)
 {
-	struct input in = { 0 };
-	int rc = input_name(&in, user->name, err);
+	struct user wish = { 0 };
+	bool ok = users_wish_name(&wish, user->name, err) == 0 &&
+	    users_wish_hash(&wish, user->hash, err) == 0 &&
+	    users_wish_groups(&wish, user->groups, user->n_groups, err) == 0;
 
-	if (rc == 0)
-		rc = input_hash(&in, user->hash, err);
-	if (rc == 0)
-		rc = input_groups(&in, user->groups, user->n_groups, err);
-	return finish(path, &in, rc, &op_add, err);
+	return finish(path, &wish, ok, &op_add, err);
 }
 
 enum users_edit_result
 users_edit_set_hash(const char *path, struct str name, struct str hash,
     struct err *err)
 {
-	struct input in = { 0 };
-	int rc = input_name(&in, name, err);
+	struct user wish = { 0 };
+	bool ok = users_wish_name(&wish, name, err) == 0 &&
+	    users_wish_hash(&wish, hash, err) == 0;
 
-	if (rc == 0)
-		rc = input_hash(&in, hash, err);
-	return finish(path, &in, rc, &op_set_hash, err);
+	return finish(path, &wish, ok, &op_set_hash, err);
 }
 
 enum users_edit_result
 users_edit_set_groups(const char *path, struct str name,
     const struct str *groups, size_t n, struct err *err)
 {
-	struct input in = { 0 };
-	int rc = input_name(&in, name, err);
+	struct user wish = { 0 };
+	bool ok = users_wish_name(&wish, name, err) == 0 &&
+	    users_wish_groups(&wish, groups, n, err) == 0;
 
-	if (rc == 0)
-		rc = input_groups(&in, groups, n, err);
-	return finish(path, &in, rc, &op_set_groups, err);
+	return finish(path, &wish, ok, &op_set_groups, err);
 }
 
 enum users_edit_result
 users_edit_set_enabled(const char *path, struct str name, bool enabled,
     struct err *err)
 {
-	struct input in = { .wish.enabled = enabled };
+	struct user wish = { .enabled = enabled };
+	bool ok = users_wish_name(&wish, name, err) == 0;
 
-	return finish(path, &in, input_name(&in, name, err), &op_set_enabled,
-	    err);
+	return finish(path, &wish, ok, &op_set_enabled, err);
 }
 
 enum users_edit_result
 users_edit_set_expires(const char *path, struct str name, uint64_t expires_us,
     struct err *err)
 {
-	struct input in = { 0 };
-	int rc = input_name(&in, name, err);
+	struct user wish = { 0 };
+	bool ok = users_wish_name(&wish, name, err) == 0 &&
+	    users_wish_expires(&wish, expires_us, err) == 0;
 
-	if (rc == 0)
-		rc = input_expires(&in, expires_us, err);
-	return finish(path, &in, rc, &op_set_expires, err);
+	return finish(path, &wish, ok, &op_set_expires, err);
 }
 
 enum users_edit_result
 users_edit_delete(const char *path, struct str name, struct err *err)
 {
-	struct input in = { 0 };
+	struct user wish = { 0 };
+	bool ok = users_wish_name(&wish, name, err) == 0;
 
-	return finish(path, &in, input_name(&in, name, err), &op_delete, err);
+	return finish(path, &wish, ok, &op_delete, err);
 }

@@ -57,6 +57,8 @@ void users_complain(struct users_parser *p, const struct node *n,
 /* Fills `f` with the users of the tree; what is wrong goes to `notes`. */
 void users_parse(struct users_file *f, const struct tree *t,
     struct users_notes *notes);
+/* Frees what a user owns. */
+void users_user_fini(struct user *u);
 /* A user with everything it owns; not in the map any more. */
 void users_entry_free(struct users_entry *e);
 

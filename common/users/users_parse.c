@@ -96,10 +96,8 @@ read_keys(struct users_parser *p, const struct node *table, struct user *u)
 }
 
 void
-users_entry_free(struct users_entry *e)
+users_user_fini(struct user *u)
 {
-	struct user *u = &e->user;
-
 	for (size_t i = 0; i < u->groups.n; i++)
 		free(u->groups.v[i]);
 	free(u->groups.v);
@@ -108,6 +106,12 @@ users_entry_free(struct users_entry *e)
 	free(u->limits);
 	free(u->hash);
 	free((char *)u->name.ptr);
+}
+
+void
+users_entry_free(struct users_entry *e)
+{
+	users_user_fini(&e->user);
 	free(e);
 }
 

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "users/users_wish.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "crypt/passhash.h"
+
+int
+users_wish_name(struct user *wish, struct str name, struct err *err)
+{
+	if (!users_name_ok(name))
+		return err_set(err, "expected a user name of 1 to %d bytes, "
+		    "without control characters, spaces at its ends or bytes "
+		    "that are not UTF-8", USERS_NAME_MAX);
+	wish->name = (struct str){ xmemdup0(name.ptr, name.len), name.len };
+	return 0;
+}
+
+int
+users_wish_hash(struct user *wish, struct str hash, struct err *err)
+{
+	if (passhash_check(hash, err) != 0)
+		return -1;
+	wish->hash = xmemdup0(hash.ptr, hash.len);
+	return 0;
+}
+
+static int
+add_group(struct string_list *groups, struct str group, struct err *err)
+{
+	if (!users_name_ok(group))
+		return err_set(err, "not a group's name");
+	for (size_t i = 0; i < groups->n; i++)
+		if (str_eq_nocase(str_from(groups->v[i]), group))
+			return err_set(err, "the group %s is given twice",
+			    groups->v[i]);
+	groups->v[groups->n++] = xmemdup0(group.ptr, group.len);
+	return 0;
+}
+
+int
+users_wish_groups(struct user *wish, const struct str *groups, size_t n,
+    struct err *err)
+{
+	if (n > USERS_GROUPS_MAX)
+		return err_set(err, "more than %d groups", USERS_GROUPS_MAX);
+	wish->groups.v = xcalloc(n + 1, sizeof(*wish->groups.v));
+	for (size_t i = 0; i < n; i++)
+		if (add_group(&wish->groups, groups[i], err) != 0)
+			return -1;
+	return 0;
+}
+
+/* As the file can say it: to the microsecond, and not beyond its years. */
+int
+users_wish_expires(struct user *wish, uint64_t expires_us, struct err *err)
+{
+	char text[CLOCK_TEXT_SIZE];
+	uint64_t read_us = 0;
+
+	clock_format(text, expires_us, 6);
+	if (expires_us != 0 && (clock_parse(text, strlen(text), &read_us) != 0
+	    || read_us != expires_us))
+		return err_set(err, "not a time before the year 10000");
+	wish->expires_us = expires_us;
+	return 0;
+}
