@@ -3,13 +3,17 @@
  * A line is built on the writer's stack and written under a lock, because a
  * pipe keeps only up to PIPE_BUF bytes of one write together. Whether there
  * will be a line is asked under another one: who has nothing to write waits for
- * no file and no pipe. The table of repeats is bounded: an event that finds no
+ * no file and no pipe. Who has, waits for a reader that stands still once, for
+ * STALL_MS; from then on lines are dropped, and counted, until there is room
+ * again. The table of repeats is bounded: an event that finds no
  * slot takes that of the one which was silent longest, whose count of
  * suppressed lines is then lost.
  */
 #include "base/log.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +25,12 @@
 
 #define LINE_BYTES ((size_t)16 * 1024)
 #define FIELD_BYTES ((size_t)512)
-/* Kept free for what ends a line: `suppressed`, `cut`, brace, line feed. */
-#define TAIL_BYTES ((size_t)64)
+/* Kept free for what ends a line: three counts and flags, brace, line feed. */
+#define TAIL_BYTES ((size_t)96)
+
+/* Beyond these a pipe with any room at all may still block. */
+#define CHUNK_BYTES ((size_t)PIPE_BUF)
+#define STALL_MS 100
 
 #define EVENT_SIZE 48
 #define SLOTS 256
@@ -52,7 +60,10 @@ static struct {
 	bool journal;		/* lines begin with <priority> */
 	int level;		/* relaxed atomic */
 	uint64_t lines[LOG_TRACE + 1];	/* relaxed atomics */
+	uint64_t lost, unsaid;	/* relaxed atomics; unsaid: in no line yet */
 	pthread_mutex_t writing;	/* one line after the other */
+	bool stalled;		/* writing; the last wait was in vain */
+	bool torn;		/* writing; the last line has no end */
 	pthread_mutex_t lock;	/* guards the slots; held for no system call */
 	struct slot slots[SLOTS];
 } logger = {
@@ -124,12 +135,20 @@ log_set_fd(int fd)
 {
 	logger.fd = fd;
 	logger.journal = is_journal(fd);
+	logger.stalled = logger.torn = false;
+	logger.unsaid = 0;
 }
 
 uint64_t
 log_count(enum log_level level)
 {
 	return __atomic_load_n(&logger.lines[level], __ATOMIC_RELAXED);
+}
+
+uint64_t
+log_lost(void)
+{
+	return __atomic_load_n(&logger.lost, __ATOMIC_RELAXED);
 }
 
 /* Valid text comes back from a JSON parser as it was; a NUL, which many parsers
@@ -373,23 +392,63 @@ log_wants(enum log_level level, const char *event)
 }
 
 static void
-write_line(enum log_level level, const char *p, size_t len)
+count(uint64_t *counter, uint64_t n)
 {
-	ssize_t n;
+	__atomic_add_fetch(counter, n, __ATOMIC_RELAXED);
+}
 
-	pthread_mutex_lock(&logger.writing);
-	while (len > 0) {
-		n = write(logger.fd, p, len);
+/* Files always have room. An error is what write() then tells. */
+static bool
+wait_for_room(void)
+{
+	struct pollfd p = { .fd = logger.fd, .events = POLLOUT };
+
+	logger.stalled = poll(&p, 1, logger.stalled ? 0 : STALL_MS) == 0;
+	return !logger.stalled;
+}
+
+/* Locked. How much of it was written. */
+static size_t
+write_bytes(const char *p, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len && wait_for_room()) {
+		size_t want = len - done < CHUNK_BYTES ? len - done
+		    : CHUNK_BYTES;
+		ssize_t n = write(logger.fd, p + done, want);
+
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
-		p += n;
-		len -= (size_t)n;
+		done += (size_t)n;
 	}
+	return done;
+}
+
+/* Locked. A line that could not be ended is ended first. */
+static bool
+write_whole(const char *p, size_t len)
+{
+	size_t done;
+
+	if (logger.torn && write_bytes("\n", 1) == 0)
+		return false;
+	done = write_bytes(p, len);
+	logger.torn = done > 0 && done < len;
+	return done == len;
+}
+
+static bool
+write_line(const char *p, size_t len)
+{
+	bool whole;
+
+	pthread_mutex_lock(&logger.writing);
+	whole = write_whole(p, len);
 	pthread_mutex_unlock(&logger.writing);
-	if (len == 0)
-		__atomic_add_fetch(&logger.lines[level], 1, __ATOMIC_RELAXED);
+	return whole;
 }
 
 void
@@ -401,6 +460,7 @@ log_write(const struct log *l, enum log_level level, const char *event,
 	int saved = errno;
 	char line[LINE_BYTES];
 	struct text t = text_on(line, sizeof(line) - TAIL_BYTES);
+	uint64_t unsaid;
 	uint32_t suppressed;
 	bool whole = true;
 
@@ -417,10 +477,19 @@ log_write(const struct log *l, enum log_level level, const char *event,
 	if (suppressed > 0)
 		put_field(&t, style, &(struct log_field){
 		    LOG_U64, "suppressed", { 0 }, suppressed });
+	unsaid = __atomic_exchange_n(&logger.unsaid, 0, __ATOMIC_RELAXED);
+	if (unsaid > 0)
+		put_field(&t, style, &(struct log_field){
+		    LOG_U64, "lost", { 0 }, unsaid });
 	if (!whole)
 		put_field(&t, style, &(struct log_field){
 		    LOG_BOOL, "cut", { 0 }, true });
 	text_fmt(&t, "%s\n", style->close);
-	write_line(level, line, t.len);
+	if (write_line(line, t.len)) {
+		count(&logger.lines[level], 1);
+	} else {
+		count(&logger.lost, 1);
+		count(&logger.unsaid, unsaid + 1);
+	}
 	errno = saved;
 }

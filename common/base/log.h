@@ -5,9 +5,11 @@
  * For operators; never the audit trail. No caller can forge a line: every
  * value is escaped, and outside data never meets a format. There is no field
  * type for secrets. A line is at most 16 KiB, a string field 512 bytes. Lines
- * of different threads never mix (one write(2) each). Repeats of one event
- * beyond the limit in a second are dropped and counted in the next line of
- * that event as `suppressed`. Any thread.
+ * of different threads never mix (one write(2) each, where it fits into 4 KiB).
+ * Repeats of one event beyond the limit in a second are dropped and counted in
+ * the next line of that event as `suppressed`. A reader that stands still
+ * holds each thread up for 100 ms; then lines are dropped until it reads on,
+ * and counted in the next line of any event as `lost`. Any thread.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -47,10 +49,12 @@ bool log_enabled(enum log_level level);
 /* Would a line of this event be written now? false counts it as suppressed:
  * ask before work that is only done for the line. */
 bool log_wants(enum log_level level, const char *event);
-/* Writes lines to `fd` instead of stderr (tests). */
+/* Writes lines to `fd` instead of stderr, and knows of no lost ones (tests). */
 void log_set_fd(int fd);
 /* Lines written so far, of one level (for metrics). */
 uint64_t log_count(enum log_level level);
+/* Lines that could not be written: nobody read, or the disk was full. */
+uint64_t log_lost(void);
 
 /* `fields` ends with LOG_END. `l` may be NULL. Leaves errno alone. */
 void log_write(const struct log *l, enum log_level level, const char *event,

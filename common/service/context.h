@@ -36,6 +36,7 @@ struct service_context {
 	struct metric_def *metric_defs;		/* the daemon's and ours */
 	struct metrics_cells *cells;
 	uint64_t log_counted[LOG_TRACE + 1];	/* scraping thread's */
+	uint64_t log_lost_counted;		/* the same */
 	struct health *health;
 	char *bus[CONTEXT_SOCKETS];		/* immutable once made */
 	unsigned group, admin_group;

@@ -35,18 +35,23 @@ index_of(const struct service_context *c, enum service_metric m)
 
 /* The logger counts for itself; what was added since is counted on. */
 static void
+count_on(struct service_context *c, struct metrics_cells *cells,
+    enum service_metric m, unsigned label, uint64_t now, uint64_t *counted)
+{
+	metrics_add(cells, index_of(c, m), label, now - *counted);
+	*counted = now;
+}
+
+static void
 on_scrape(void *arg, struct metrics_cells *cells)
 {
 	struct service_context *c = arg;
 
-	for (unsigned level = LOG_ERROR; level <= LOG_TRACE; level++) {
-		uint64_t n = log_count(level);
-
-		metrics_add(cells,
-		    index_of(c, SERVICE_METRIC_log_messages_total), level,
-		    n - c->log_counted[level]);
-		c->log_counted[level] = n;
-	}
+	for (unsigned level = LOG_ERROR; level <= LOG_TRACE; level++)
+		count_on(c, cells, SERVICE_METRIC_log_messages_total, level,
+		    log_count(level), &c->log_counted[level]);
+	count_on(c, cells, SERVICE_METRIC_log_messages_lost_total, 0,
+	    log_lost(), &c->log_lost_counted);
 }
 
 void

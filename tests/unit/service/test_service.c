@@ -415,6 +415,8 @@ test_serves_and_ends(void **state)
 	assert_metric(f, RELOADED "1\n");
 	assert_metric(f, "\nsallyport_log_messages_total{component=\"acld\","
 	    "level=\"info\"} ");
+	assert_metric(f, "\nsallyport_log_messages_lost_total"
+	    "{component=\"acld\"} 0\n");
 	signal_it(f, SIGINT);
 	assert_int_equal(await_end(&f->d), 0);
 	assert_non_null(strstr(f->d.text, "fake_drain"));
