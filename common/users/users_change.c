@@ -97,10 +97,6 @@ set_key(struct users_change *e, struct str name, const char *key,
 	const struct node *n = node_get(table, key);
 	size_t from, to;
 
-	if (n == NULL && value.len == 0) {
-		splice(e, 0, 0, STR(""));
-		return USERS_EDIT_DONE;
-	}
 	if (n == NULL)
 		return insert_key(e, table, key, value);
 	if (value.len == 0)
@@ -188,13 +184,6 @@ users_change_groups(struct users_change *e, const struct user *wish)
 enum users_edit_result
 users_change_enabled(struct users_change *e, const struct user *wish)
 {
-	const struct user *is = users_file_find(e->file, wish->name);
-	bool as_it_is = is->enabled == wish->enabled;
-
-	if (as_it_is) {
-		splice(e, 0, 0, STR(""));
-		return USERS_EDIT_DONE;
-	}
 	return set_key(e, wish->name, "enabled",
 	    wish->enabled ? STR("true") : STR("false"));
 }

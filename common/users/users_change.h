@@ -23,9 +23,9 @@ struct users_change {
 
 /*
  * Each appends to `next` the whole text in which the user named by `wish` is
- * as it says there; he must be in the file, but for the first one, where he
- * must not. USERS_EDIT_BAD_FILE: it is written in another way than is
- * understood here.
+ * as it says there; he must be in the file and say something else, but for the
+ * first one, where he must not be there. USERS_EDIT_BAD_FILE: it is written in
+ * another way than is understood here.
  */
 enum users_edit_result users_change_add(struct users_change *e,
     const struct user *wish);

@@ -137,6 +137,21 @@ others_kept(const struct users_file *old, const struct users_file *new,
 	return true;
 }
 
+/* What the file shall say of him; NULL: nothing. Made in `u`, and borrows from
+ * the file as it is and from the wish. */
+static const struct user *
+expected(struct user *u, const struct users_change *e, const struct user *wish,
+    const struct operation *op)
+{
+	const struct user *old = users_file_find(e->file, wish->name);
+
+	if (op->expect == NULL)
+		return NULL;
+	*u = old != NULL ? *old : (struct user){ 0 };
+	op->expect(u, wish);
+	return u;
+}
+
 static bool
 is_as_wished(const struct users_change *e, const struct users_file *new,
     const struct user *wish, const struct operation *op)
@@ -144,13 +159,10 @@ is_as_wished(const struct users_change *e, const struct users_file *new,
 	const struct user *old = users_file_find(e->file, wish->name);
 	const struct user *found = users_file_find(new, wish->name);
 	size_t others = users_file_count(e->file) - (old != NULL);
-	struct user expected = { 0 };
+	struct user u;
+	const struct user *right = expected(&u, e, wish, op);
 
-	if (old != NULL)
-		expected = *old;
-	if (op->expect != NULL)
-		op->expect(&expected, wish);
-	if (op->expect != NULL ? !same_user(&expected, found) : found != NULL)
+	if (right != NULL ? !same_user(right, found) : found != NULL)
 		return false;
 	return users_file_count(new) == others + (found != NULL) &&
 	    others_kept(e->file, new, wish->name);
@@ -191,6 +203,17 @@ check_presence(struct users_change *e, struct str name, bool wanted)
 	return there ? USERS_EDIT_EXISTS : USERS_EDIT_NOT_FOUND;
 }
 
+/* However it is written. */
+static bool
+says_so_already(const struct users_change *e, const struct user *wish,
+    const struct operation *op)
+{
+	struct user u;
+
+	return same_user(expected(&u, e, wish, op),
+	    users_file_find(e->file, wish->name));
+}
+
 static enum users_edit_result
 change(struct users_change *e, const struct user *wish,
     const struct operation *op)
@@ -199,6 +222,10 @@ change(struct users_change *e, const struct user *wish,
 
 	if (r == USERS_EDIT_DONE)
 		r = check_presence(e, wish->name, op->there);
+	if (r == USERS_EDIT_DONE && says_so_already(e, wish, op)) {
+		bytes_add(&e->next, e->text.ptr, e->text.len);
+		return r;
+	}
 	if (r == USERS_EDIT_DONE)
 		r = op->change(e, wish);
 	if (r == USERS_EDIT_DONE)

@@ -261,12 +261,20 @@ static const struct {
 	    { "a", GROUPS, 0, { NULL } }, USER("a") "# after\n" USER("b") },
 	{ USER("a") "groups = [\"x\"]", { "a", GROUPS, 0, { NULL } },
 	    USER("a") },
-	/* It says so already. */
+	/* It says so already, in whatever way. */
 	{ USER("a"), { "a", ENABLED, 1 }, USER("a") },
 	{ USER("a") "enabled  =  true\n", { "a", ENABLED, 1 },
 	    USER("a") "enabled  =  true\n" },
 	{ USER("a"), { "a", EXPIRES, 0 }, USER("a") },
 	{ USER("a"), { "a", GROUPS, 0, { NULL } }, USER("a") },
+	{ USER("a") "groups = []\n", { "a", GROUPS, 0, { NULL } },
+	    USER("a") "groups = []\n" },
+	{ USER("a") "groups = [ 'x', # one\n  \"\"\"y\"\"\" ]\n",
+	    { "a", GROUPS, 0, { "x", "y" } },
+	    USER("a") "groups = [ 'x', # one\n  \"\"\"y\"\"\" ]\n" },
+	{ USER("a") "expires = 2027-01-01 02:00:00+02:00\n",
+	    { "a", EXPIRES, DAY },
+	    USER("a") "expires = 2027-01-01 02:00:00+02:00\n" },
 	/* Others' keys stay theirs. */
 	{ USER("a") "networks = [\"10.0.0.0/8\"]\nlimits = \"x\"\n"
 	    BARE("b") "networks = [\"10.1.0.0/16\"]\nsources = [\"::1\"]\n",
