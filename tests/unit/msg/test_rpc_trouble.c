@@ -20,6 +20,7 @@
 #include "peer.h"
 
 #define LONG 20000	/* a deadline that nothing here may reach */
+#define ENOUGH 2000	/* for a request to be sent, on a busy machine */
 
 /* nng 1.5.2 forgets about a listener that hanging up has ended. */
 const char *__lsan_default_suppressions(void);
@@ -258,8 +259,10 @@ raw_begin(struct raw *r, uint32_t deadline_ms, char frame[static 256])
 	r->listener = sp_listen(place.path);
 	r->client = client_new(place.address, LONG);
 	r->deadline_ms = deadline_ms;
-	assert_int_equal(pthread_create(&r->thread, NULL, run_ask, r), 0);
 	r->fd = sp_accept(r->listener, SP_REP);
+	/* The time is for asking, not for a connection as well. */
+	WAIT_FOR(rpc_client_connected(r->client));
+	assert_int_equal(pthread_create(&r->thread, NULL, run_ask, r), 0);
 	n = sp_recv(r->fd, frame, 256);
 	assert_true(n > 4);
 	assert_int_equal(envelope_unpack(&e,
@@ -357,7 +360,7 @@ test_no_answer_in_time(void **state)
 {
 	struct raw r;
 	char frame[256], packed[256];
-	struct envelope e = raw_begin(&r, 50, frame);
+	struct envelope e = raw_begin(&r, ENOUGH, frame);
 
 	(void)state;
 	pthread_join(r.thread, NULL);
@@ -488,6 +491,8 @@ test_server_restarts(void **state)
 
 		server_start(&s, place.address, 1);
 		assert_int_equal(ask(c, ECHO, "x", LONG), RPC_OK);
+		/* nng may tell of it after the first answer. */
+		WAIT_FOR(rpc_client_connected(c));
 		server_stop(&s);
 		WAIT_FOR(!rpc_client_connected(c));
 	}
