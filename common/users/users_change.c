@@ -90,7 +90,7 @@ cut_key(struct users_change *e, const struct node *table, const struct node *n)
 
 /* An empty value: the key shall not be there. */
 static enum users_edit_result
-set_key(struct users_change *e, struct str name, const char *key,
+set_value(struct users_change *e, struct str name, const char *key,
     struct str value)
 {
 	const struct node *table = table_of(e, name);
@@ -109,16 +109,113 @@ set_key(struct users_change *e, struct str name, const char *key,
 	return USERS_EDIT_DONE;
 }
 
+/* ---- the keys: how each is written, or not at all ---- */
+
 static void
-print_groups(struct bytes *b, const struct string_list *groups)
+print_name(struct bytes *b, const struct user *u)
 {
-	bytes_fmt(b, "[");
-	for (size_t i = 0; i < groups->n; i++) {
-		bytes_fmt(b, "%s", i > 0 ? ", " : "");
-		value_print_quoted(b, groups->v[i]);
-	}
-	bytes_fmt(b, "]");
+	value_print_quoted(b, u->name.ptr);
 }
+
+static void
+print_hash(struct bytes *b, const struct user *u)
+{
+	value_print_quoted(b, u->hash);
+}
+
+static void
+print_groups(struct bytes *b, const struct user *u)
+{
+	const union value v = { .strings = u->groups };
+
+	if (u->groups.n > 0)
+		value_types[VALUE_STRINGS].print(&v, NULL, b);
+}
+
+static void
+print_expires(struct bytes *b, const struct user *u)
+{
+	char text[CLOCK_TEXT_SIZE] = "";
+	char *fraction;
+
+	if (u->expires_us != 0)
+		clock_format(text, u->expires_us, 6);
+	fraction = strstr(text, ".000000Z");
+	if (fraction != NULL)
+		memcpy(fraction, "Z", sizeof("Z"));
+	bytes_fmt(b, "%s", text);
+}
+
+static void
+print_sources(struct bytes *b, const struct user *u)
+{
+	const union value v = { .cidrs = u->sources };
+
+	if (u->sources.n > 0)
+		value_types[VALUE_CIDRS].print(&v, NULL, b);
+}
+
+static void
+print_limits(struct bytes *b, const struct user *u)
+{
+	if (u->limits != NULL)
+		value_print_quoted(b, u->limits);
+}
+
+static void
+print_enabled(struct bytes *b, const struct user *u)
+{
+	bytes_fmt(b, "%s", u->enabled ? "true" : "false");
+}
+
+/* Those of a new user in their order, then the rest. */
+enum key {
+	KEY_NAME, KEY_HASH, KEY_GROUPS, KEY_EXPIRES, KEY_SOURCES, KEY_LIMITS,
+	KEYS_OF_NEW,
+	KEY_ENABLED = KEYS_OF_NEW,
+};
+
+static const struct {
+	const char *name;
+	void (*print)(struct bytes *b, const struct user *u);
+} keys[] = {
+	[KEY_NAME] = { "username", print_name },
+	[KEY_HASH] = { "password_hash", print_hash },
+	[KEY_GROUPS] = { "groups", print_groups },
+	[KEY_EXPIRES] = { "expires", print_expires },
+	[KEY_SOURCES] = { "sources", print_sources },
+	[KEY_LIMITS] = { "limits", print_limits },
+	[KEY_ENABLED] = { "enabled", print_enabled },
+};
+
+static enum users_edit_result
+set_key(struct users_change *e, const struct user *wish, enum key key)
+{
+	struct bytes value = { 0 };
+	enum users_edit_result r;
+
+	keys[key].print(&value, wish);
+	r = set_value(e, wish->name, keys[key].name,
+	    (struct str){ value.ptr, value.len });
+	bytes_fini(&value);
+	return r;
+}
+
+static void
+print_line(struct bytes *b, const struct user *u, enum key key)
+{
+	struct bytes value = { 0 };
+
+	keys[key].print(&value, u);
+	if (value.len > 0) {
+		bytes_fmt(b, "%s = ", keys[key].name);
+		bytes_add(b, value.ptr, value.len);
+		bytes_fmt(b, "\n");
+	}
+	bytes_fini(&value);
+}
+
+/* ---- changes ---- */
 
 enum users_edit_result
 users_change_add(struct users_change *e, const struct user *wish)
@@ -128,15 +225,9 @@ users_change_add(struct users_change *e, const struct user *wish)
 	bytes_add(b, e->text.ptr, e->text.len);
 	if (b->len > 0 && b->ptr[b->len - 1] != '\n')
 		bytes_fmt(b, "\n");
-	bytes_fmt(b, "%s[[users]]\nusername = ", b->len > 0 ? "\n" : "");
-	value_print_quoted(b, wish->name.ptr);
-	bytes_fmt(b, "\npassword_hash = ");
-	value_print_quoted(b, wish->hash);
-	if (wish->groups.n > 0) {
-		bytes_fmt(b, "\ngroups = ");
-		print_groups(b, &wish->groups);
-	}
-	bytes_fmt(b, "\n");
+	bytes_fmt(b, "%s[[users]]\n", b->len > 0 ? "\n" : "");
+	for (enum key k = 0; k < KEYS_OF_NEW; k++)
+		print_line(b, wish, k);
 	return USERS_EDIT_DONE;
 }
 
@@ -158,46 +249,35 @@ users_change_delete(struct users_change *e, const struct user *wish)
 enum users_edit_result
 users_change_hash(struct users_change *e, const struct user *wish)
 {
-	struct bytes b = { 0 };
-	enum users_edit_result r;
-
-	value_print_quoted(&b, wish->hash);
-	r = set_key(e, wish->name, "password_hash",
-	    (struct str){ b.ptr, b.len });
-	bytes_fini(&b);
-	return r;
+	return set_key(e, wish, KEY_HASH);
 }
 
 enum users_edit_result
 users_change_groups(struct users_change *e, const struct user *wish)
 {
-	struct bytes b = { 0 };
-	enum users_edit_result r;
-
-	if (wish->groups.n > 0)
-		print_groups(&b, &wish->groups);
-	r = set_key(e, wish->name, "groups", (struct str){ b.ptr, b.len });
-	bytes_fini(&b);
-	return r;
+	return set_key(e, wish, KEY_GROUPS);
 }
 
 enum users_edit_result
 users_change_enabled(struct users_change *e, const struct user *wish)
 {
-	return set_key(e, wish->name, "enabled",
-	    wish->enabled ? STR("true") : STR("false"));
+	return set_key(e, wish, KEY_ENABLED);
 }
 
 enum users_edit_result
 users_change_expires(struct users_change *e, const struct user *wish)
 {
-	char text[CLOCK_TEXT_SIZE] = "";
-	char *fraction;
+	return set_key(e, wish, KEY_EXPIRES);
+}
 
-	if (wish->expires_us != 0)
-		clock_format(text, wish->expires_us, 6);
-	fraction = strstr(text, ".000000Z");
-	if (fraction != NULL)
-		memcpy(fraction, "Z", sizeof("Z"));
-	return set_key(e, wish->name, "expires", str_from(text));
+enum users_edit_result
+users_change_sources(struct users_change *e, const struct user *wish)
+{
+	return set_key(e, wish, KEY_SOURCES);
+}
+
+enum users_edit_result
+users_change_limits(struct users_change *e, const struct user *wish)
+{
+	return set_key(e, wish, KEY_LIMITS);
 }

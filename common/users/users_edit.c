@@ -49,6 +49,18 @@ expect_expires(struct user *u, const struct user *wish)
 }
 
 static void
+expect_sources(struct user *u, const struct user *wish)
+{
+	u->sources = wish->sources;
+}
+
+static void
+expect_limits(struct user *u, const struct user *wish)
+{
+	u->limits = wish->limits;
+}
+
+static void
 expect_new(struct user *u, const struct user *wish)
 {
 	*u = *wish;
@@ -65,6 +77,10 @@ static const struct operation op_set_enabled = {
 	users_change_enabled, expect_enabled, true };
 static const struct operation op_set_expires = {
 	users_change_expires, expect_expires, true };
+static const struct operation op_set_sources = {
+	users_change_sources, expect_sources, true };
+static const struct operation op_set_limits = {
+	users_change_limits, expect_limits, true };
 
 static enum users_edit_result
 bad_file(struct users_change *e, const struct users_notes *notes)
@@ -291,7 +307,12 @@ users_edit_add(const char *path, const struct users_edit_user *user,
 	struct user wish = { 0 };
 	bool ok = users_wish_name(&wish, user->name, err) == 0 &&
 	    users_wish_hash(&wish, user->hash, err) == 0 &&
-	    users_wish_groups(&wish, user->groups, user->n_groups, err) == 0;
+	    users_wish_groups(&wish, user->groups, user->n_groups,
+		err) == 0 &&
+	    users_wish_expires(&wish, user->expires_us, err) == 0 &&
+	    users_wish_sources(&wish, user->sources, user->n_sources,
+		err) == 0 &&
+	    users_wish_limits(&wish, user->limits, err) == 0;
 
 	return finish(path, &wish, ok, &op_add, err);
 }
@@ -337,6 +358,28 @@ users_edit_set_expires(const char *path, struct str name, uint64_t expires_us,
 	    users_wish_expires(&wish, expires_us, err) == 0;
 
 	return finish(path, &wish, ok, &op_set_expires, err);
+}
+
+enum users_edit_result
+users_edit_set_sources(const char *path, struct str name,
+    const struct str *sources, size_t n, struct err *err)
+{
+	struct user wish = { 0 };
+	bool ok = users_wish_name(&wish, name, err) == 0 &&
+	    users_wish_sources(&wish, sources, n, err) == 0;
+
+	return finish(path, &wish, ok, &op_set_sources, err);
+}
+
+enum users_edit_result
+users_edit_set_limits(const char *path, struct str name, struct str limits,
+    struct err *err)
+{
+	struct user wish = { 0 };
+	bool ok = users_wish_name(&wish, name, err) == 0 &&
+	    users_wish_limits(&wish, limits, err) == 0;
+
+	return finish(path, &wish, ok, &op_set_limits, err);
 }
 
 enum users_edit_result

@@ -22,7 +22,8 @@ enum users_edit_result {
 	USERS_EDIT_DONE,
 	USERS_EDIT_EXISTS,	/* add: there is such a user already */
 	USERS_EDIT_NOT_FOUND,	/* no such user, or no file */
-	USERS_EDIT_BAD_INPUT,	/* not a name, hash, group or time */
+	USERS_EDIT_BAD_INPUT,	/* not a name, hash, group, time, source or
+				 * class */
 	USERS_EDIT_BAD_FILE,	/* the file has errors, or must be edited by
 				 * hand; err has "path:line:column: what" */
 	USERS_EDIT_FAILED,	/* the system refused, or it stayed locked */
@@ -33,6 +34,11 @@ struct users_edit_user {
 	struct str hash;	/* of passhash_make(), or as users.toml has */
 	const struct str *groups;	/* may be NULL when there are none */
 	size_t n_groups;
+	uint64_t expires_us;	/* µs since 1970; 0: never */
+	const struct str *sources;	/* as cidr_parse() reads; may be NULL
+					 * when there are none: anywhere */
+	size_t n_sources;
+	struct str limits;	/* the name of a class; ptr NULL: none */
 };
 
 /* Each fills err unless it gives USERS_EDIT_DONE. */
@@ -54,6 +60,13 @@ enum users_edit_result users_edit_set_expires(const char *path,
 enum users_edit_result users_edit_set_groups(const char *path,
     struct str name, const struct str *groups, size_t n, struct err *err)
     MUST_CHECK;
+/* All his sources; none, that is anywhere, takes the key's lines out. */
+enum users_edit_result users_edit_set_sources(const char *path,
+    struct str name, const struct str *sources, size_t n, struct err *err)
+    MUST_CHECK;
+/* ptr NULL: none, which takes the key's line out. */
+enum users_edit_result users_edit_set_limits(const char *path,
+    struct str name, struct str limits, struct err *err) MUST_CHECK;
 
 /* Takes out the user's table; comment lines before it stay. */
 enum users_edit_result users_edit_delete(const char *path, struct str name,

@@ -57,6 +57,9 @@ void users_complain(struct users_parser *p, const struct node *n,
 /* Fills `f` with the users of the tree; what is wrong goes to `notes`. */
 void users_parse(struct users_file *f, const struct tree *t,
     struct users_notes *notes);
+/* May it be the name of a limits class? -1: no, err has what one is. */
+int users_class_check(struct str name, struct err *err) MUST_CHECK;
+
 /* Frees what a user owns. */
 void users_user_fini(struct user *u);
 /* A user with everything it owns; not in the map any more. */

@@ -185,31 +185,33 @@ read_networks(struct users_parser *p, const struct node *n, struct user *u)
 	    &u->networks);
 }
 
-static bool
-is_class(const char *s)
+int
+users_class_check(struct str name, struct err *err)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	size_t len = strlen(s);
+	bool ok = name.len >= 1 && name.len <= USERS_LIMITS_MAX;
 
-	return len >= 1 && len <= USERS_LIMITS_MAX &&
-	    strspn(s, allowed) == len;
+	for (size_t i = 0; ok && i < name.len; i++)
+		ok = memchr(allowed, name.ptr[i], sizeof(allowed) - 1) != NULL;
+	return ok ? 0 : err_set(err, "expected the name of a limits class: 1 "
+	    "to %d letters, digits, dots, hyphens or underscores",
+	    USERS_LIMITS_MAX);
 }
 
 static bool
 read_limits(struct users_parser *p, const struct node *n, struct user *u)
 {
 	const char *s = node_string(n);
+	struct err err;
 
 	if (s == NULL) {
 		users_complain(p, n, "expected a string, not %s",
 		    node_kind_name(n));
 		return false;
 	}
-	if (!is_class(s)) {
-		users_complain(p, n, "expected the name of a limits class: 1 "
-		    "to %d letters, digits, dots, hyphens or underscores",
-		    USERS_LIMITS_MAX);
+	if (users_class_check(str_from(s), &err) != 0) {
+		users_complain(p, n, "%s", err.text);
 		return false;
 	}
 	u->limits = xstrdup(s);

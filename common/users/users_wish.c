@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypt/passhash.h"
+#include "users/users_impl.h"
 
 int
 users_wish_name(struct user *wish, struct str name, struct err *err)
@@ -65,5 +66,42 @@ users_wish_expires(struct user *wish, uint64_t expires_us, struct err *err)
 	    || read_us != expires_us))
 		return err_set(err, "not a time before the year 10000");
 	wish->expires_us = expires_us;
+	return 0;
+}
+
+static int
+add_source(struct cidr_list *sources, struct str source, struct err *err)
+{
+	char shown[128];
+	struct text t = text_on(shown, sizeof(shown));
+	struct err why;
+
+	if (cidr_parse(&sources->v[sources->n], source, &why) != 0) {
+		text_escaped(&t, source);
+		return err_set(err, "%s: %s", shown, why.text);
+	}
+	sources->n++;
+	return 0;
+}
+
+int
+users_wish_sources(struct user *wish, const struct str *sources, size_t n,
+    struct err *err)
+{
+	wish->sources.v = xcalloc(n + 1, sizeof(*wish->sources.v));
+	for (size_t i = 0; i < n; i++)
+		if (add_source(&wish->sources, sources[i], err) != 0)
+			return -1;
+	return 0;
+}
+
+int
+users_wish_limits(struct user *wish, struct str limits, struct err *err)
+{
+	if (limits.ptr == NULL)
+		return 0;
+	if (users_class_check(limits, err) != 0)
+		return -1;
+	wish->limits = xmemdup0(limits.ptr, limits.len);
 	return 0;
 }

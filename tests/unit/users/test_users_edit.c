@@ -90,28 +90,44 @@ holds(const char *text)
 	free(now);
 }
 
-/* What is done to `before`: NULL hash: delete; else set; `groups`: add. */
+#define DAY UINT64_C(1798761600000000)	/* 2027-01-01 */
+
+/* What is done to `before`: NULL hash: delete; else set; the rest: add. */
 struct step {
 	const char *name, *hash;
 	bool add;
 	const char *groups[3];
+	uint64_t expires_us;
+	const char *sources[3], *limits;
 };
+
+/* All that stand there; how many. */
+static size_t
+strs(struct str out[static 3], const char *const texts[static 3])
+{
+	size_t n = 0;
+
+	for (; n < 3 && texts[n] != NULL; n++)
+		out[n] = str_from(texts[n]);
+	return n;
+}
 
 static enum users_edit_result
 run(const struct step *s, struct err *err)
 {
-	struct str groups[3];
-	struct users_edit_user u = { .name = str_from(s->name),
-		.hash = str_from(s->hash), .groups = groups };
+	struct str groups[3], sources[3];
+	const struct users_edit_user u = {
+		.name = str_from(s->name), .hash = str_from(s->hash),
+		.groups = groups, .n_groups = strs(groups, s->groups),
+		.expires_us = s->expires_us,
+		.sources = sources, .n_sources = strs(sources, s->sources),
+		.limits = str_from(s->limits),
+	};
 
 	if (s->hash == NULL)
 		return users_edit_delete(path, u.name, err);
 	if (!s->add)
 		return users_edit_set_hash(path, u.name, u.hash, err);
-	while (u.n_groups < 3 && s->groups[u.n_groups] != NULL) {
-		groups[u.n_groups] = str_from(s->groups[u.n_groups]);
-		u.n_groups++;
-	}
 	return users_edit_add(path, &u, err);
 }
 
@@ -132,6 +148,12 @@ static const struct {
 	{ "[[users]]\r\nusername = \"a\"\r\n" "password_hash = '" Y "'\r\n",
 	    { "b", Y, true }, "[[users]]\r\nusername = \"a\"\r\n"
 	    "password_hash = '" Y "'\r\n\n" USER("b") },
+	{ "", { "a", Y, true, { NULL }, DAY, { "::1" }, "x" },
+	    USER("a") "expires = 2027-01-01T00:00:00Z\n"
+	    "sources = [\"::1/128\"]\nlimits = \"x\"\n" },
+	{ USER("a"), { "b", Y, true, { "g" }, 0, { "10.0.0.0/8", "::/0" } },
+	    USER("a") "\n" USER("b") "groups = [\"g\"]\n"
+	    "sources = [\"10.0.0.0/8\", \"::/0\"]\n" },
 	/* Set the hash, whatever is around it. */
 	{ USER("a") USER("b"), { "b", NEW },
 	    USER("a") "[[users]]\nusername = \"b\"\n" HASH(NEW) },
@@ -180,20 +202,20 @@ edits_keep_the_rest(void **state)
 
 /* ---- single keys ---- */
 
-enum key { HASH_, ENABLED, EXPIRES, GROUPS };
+enum key { HASH_, ENABLED, EXPIRES, GROUPS, SOURCES, LIMITS };
 
 struct key_step {
 	const char *name;
 	enum key key;
 	uint64_t value;		/* of enabled and expires */
-	const char *groups[3];
+	const char *texts[3];	/* of the others */
 };
 
 static enum users_edit_result
 set(const struct key_step *s, struct err *err)
 {
-	struct str name = str_from(s->name), groups[3];
-	size_t n = 0;
+	struct str name = str_from(s->name), texts[3];
+	size_t n = strs(texts, s->texts);
 
 	switch (s->key) {
 	case ENABLED:
@@ -201,16 +223,18 @@ set(const struct key_step *s, struct err *err)
 	case EXPIRES:
 		return users_edit_set_expires(path, name, s->value, err);
 	case GROUPS:
-		for (; n < 3 && s->groups[n] != NULL; n++)
-			groups[n] = str_from(s->groups[n]);
-		return users_edit_set_groups(path, name, groups, n, err);
+		return users_edit_set_groups(path, name, texts, n, err);
+	case SOURCES:
+		return users_edit_set_sources(path, name, texts, n, err);
+	case LIMITS:
+		return users_edit_set_limits(path, name,
+		    str_from(s->texts[0]), err);
 	default:
 		return users_edit_set_hash(path, name, STR(NEW), err);
 	}
 }
 
 #define BARE(name) "[[users]]\nusername = \"" name "\"\n"
-#define DAY UINT64_C(1798761600000000)	/* 2027-01-01 */
 
 static const struct {
 	const char *before;
@@ -239,6 +263,18 @@ static const struct {
 	{ "users = [ { username = \"a\", groups = [] } ]",
 	    { "a", GROUPS, 0, { "x" } },
 	    "users = [ { username = \"a\", groups = [\"x\"] } ]" },
+	{ USER("a") "sources = [\n  \"10.0.0.0/8\", # ] old\n] # end\n",
+	    { "a", SOURCES, 0, { "192.0.2.7", "2001:db8::/32" } },
+	    USER("a") "sources = [\"192.0.2.7/32\", \"2001:db8::/32\"]"
+	    " # end\n" },
+	{ USER("a") "sources = [\"::1\"]\n", { "a", SOURCES, 0,
+	    { "0.0.0.0/0" } }, USER("a") "sources = [\"0.0.0.0/0\"]\n" },
+	{ USER("a") "limits = 'x' # y\n", { "a", LIMITS, 0, { "z.A-_9" } },
+	    USER("a") "limits = \"z.A-_9\" # y\n" },
+	{ "users = [ { username = \"a\", limits = \"x\", sources = [\"::1\"]"
+	    " } ]", { "a", LIMITS, 0, { "y" } },
+	    "users = [ { username = \"a\", limits = \"y\", sources = "
+	    "[\"::1\"] } ]" },
 	/* It is not: a line behind the others, as they are written. */
 	{ USER("a") "\n# about b\n" USER("b"), { "a", ENABLED, 0 },
 	    USER("a") "enabled = false\n\n# about b\n" USER("b") },
@@ -254,6 +290,10 @@ static const struct {
 	    "[[users]]\r\nusername = \"a\"\r\nenabled = false\r\n\r\n" },
 	{ BARE("\xc3\xb6"), { "\xc3\xb6", ENABLED, 0 },
 	    BARE("\xc3\xb6") "enabled = false\n" },
+	{ USER("a") "\n" USER("b"), { "a", SOURCES, 0, { "::1" } },
+	    USER("a") "sources = [\"::1/128\"]\n\n" USER("b") },
+	{ BARE("a") "sources = [\"::1\"]", { "a", LIMITS, 0, { "x" } },
+	    BARE("a") "sources = [\"::1\"]\nlimits = \"x\"\n" },
 	/* It goes. */
 	{ USER("a") "expires = 2026-01-01T00:00:00Z # x\nenabled = true\n",
 	    { "a", EXPIRES, 0 }, USER("a") "enabled = true\n" },
@@ -261,6 +301,11 @@ static const struct {
 	    { "a", GROUPS, 0, { NULL } }, USER("a") "# after\n" USER("b") },
 	{ USER("a") "groups = [\"x\"]", { "a", GROUPS, 0, { NULL } },
 	    USER("a") },
+	{ USER("a") "sources = [\n \"::1\", # x\n]\nlimits = \"x\"\n",
+	    { "a", SOURCES, 0, { NULL } }, USER("a") "limits = \"x\"\n" },
+	{ USER("a") "sources = [\"::1\"]\nlimits = \"x\" # y\n# z\n",
+	    { "a", LIMITS, 0, { NULL } },
+	    USER("a") "sources = [\"::1\"]\n# z\n" },
 	/* It says so already, in whatever way. */
 	{ USER("a"), { "a", ENABLED, 1 }, USER("a") },
 	{ USER("a") "enabled  =  true\n", { "a", ENABLED, 1 },
@@ -275,6 +320,13 @@ static const struct {
 	{ USER("a") "expires = 2027-01-01 02:00:00+02:00\n",
 	    { "a", EXPIRES, DAY },
 	    USER("a") "expires = 2027-01-01 02:00:00+02:00\n" },
+	{ USER("a") "sources = [ '10.0.0.7', # one\n '::/0' ]\n",
+	    { "a", SOURCES, 0, { "10.0.0.7/32", "::/0" } },
+	    USER("a") "sources = [ '10.0.0.7', # one\n '::/0' ]\n" },
+	{ USER("a"), { "a", SOURCES, 0, { NULL } }, USER("a") },
+	{ USER("a") "limits = 'x'\n", { "a", LIMITS, 0, { "x" } },
+	    USER("a") "limits = 'x'\n" },
+	{ USER("a"), { "a", LIMITS, 0, { NULL } }, USER("a") },
 	/* Others' keys stay theirs. */
 	{ USER("a") "networks = [\"10.0.0.0/8\"]\nlimits = \"x\"\n"
 	    BARE("b") "networks = [\"10.1.0.0/16\"]\nsources = [\"::1\"]\n",
@@ -322,6 +374,24 @@ static const struct {
 	    USERS_EDIT_BAD_INPUT, "the group x is given twice" },
 	{ USER("a"), { "a", GROUPS, 0, { "\x7f" } }, USERS_EDIT_BAD_INPUT,
 	    "group's name" },
+	{ USER("a"), { "b", SOURCES, 0, { "::1" } }, USERS_EDIT_NOT_FOUND,
+	    "no user b" },
+	{ USER("a"), { "b", LIMITS, 0, { NULL } }, USERS_EDIT_NOT_FOUND,
+	    "no user b" },
+	{ USER("a"), { "a", SOURCES, 0, { "::1", "there\n" } },
+	    USERS_EDIT_BAD_INPUT, "there\\x0a: not an IP address or range" },
+	{ USER("a"), { "a", SOURCES, 0, { "10.0.0.7/8" } },
+	    USERS_EDIT_BAD_INPUT, "10.0.0.7/8: bits are set behind" },
+	{ USER("a"), { "a", SOURCES, 0, { "::/129" } },
+	    USERS_EDIT_BAD_INPUT, "::/129: the prefix length" },
+	{ USER("a"), { "a", SOURCES, 0, { "" } }, USERS_EDIT_BAD_INPUT,
+	    "not an IP address" },
+	{ USER("a"), { "a", LIMITS, 0, { "" } }, USERS_EDIT_BAD_INPUT,
+	    "limits class: 1 to 64" },
+	{ USER("a"), { "a", LIMITS, 0, { "x y" } }, USERS_EDIT_BAD_INPUT,
+	    "limits class" },
+	{ USER("a"), { "a", LIMITS, 0, { X10 X10 X10 X10 X10 X10 "xxxxx" } },
+	    USERS_EDIT_BAD_INPUT, "limits class" },
 	{ USER("a") "x = 1\n", { "a", ENABLED, 0 }, USERS_EDIT_BAD_FILE,
 	    "unknown key x" },
 	/* There are no lines to put it in, or to take out. */
@@ -330,6 +400,10 @@ static const struct {
 	{ "users = [ { username = \"a\", groups = [\"x\"] } ]\n",
 	    { "a", GROUPS, 0, { NULL } }, USERS_EDIT_BAD_FILE,
 	    "written in a way" },
+	{ "users = [ { username = \"a\" } ]\n", { "a", SOURCES, 0, { "::1" } },
+	    USERS_EDIT_BAD_FILE, ":1:11: written in a way" },
+	{ USER("a") "limits = '''x'''\n", { "a", LIMITS, 0, { "y" } },
+	    USERS_EDIT_BAD_FILE, ":4:10: written in a way" },
 	{ USER("a") "groups = [\"\"\"x\"\"\"]\n", { "a", GROUPS, 0, { "y" } },
 	    USERS_EDIT_BAD_FILE, ":4:10: written in a way" },
 };
@@ -378,6 +452,12 @@ static const struct {
 	    "group's name" },
 	{ USER("a"), { "b", Y, true, { "x", "X" } }, USERS_EDIT_BAD_INPUT,
 	    "twice" },
+	{ USER("a"), { "b", Y, true, { NULL }, UINT64_MAX },
+	    USERS_EDIT_BAD_INPUT, "year 10000" },
+	{ USER("a"), { "b", Y, true, { NULL }, 0, { "here" } },
+	    USERS_EDIT_BAD_INPUT, "here: not an IP address" },
+	{ USER("a"), { "b", Y, true, { NULL }, 0, { NULL }, "" },
+	    USERS_EDIT_BAD_INPUT, "limits class" },
 	/* What is broken is not touched. */
 	{ USER("a") "x = 1\n", { "b", Y, true }, USERS_EDIT_BAD_FILE,
 	    "users.toml:4:1: unknown key x" },
@@ -412,8 +492,8 @@ static void
 too_many_groups(void **state)
 {
 	struct str groups[USERS_GROUPS_MAX + 1];
-	struct users_edit_user u = { STR("a"), STR(Y), groups,
-		USERS_GROUPS_MAX + 1 };
+	struct users_edit_user u = { .name = STR("a"), .hash = STR(Y),
+		.groups = groups, .n_groups = USERS_GROUPS_MAX + 1 };
 	char names[USERS_GROUPS_MAX + 1][24];
 	struct err err;
 
