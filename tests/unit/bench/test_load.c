@@ -43,17 +43,19 @@ loopback(uint16_t port)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 }
 
-/* A port that was free a moment ago. */
+/* A port where nobody listens, and that is given to nobody else until this
+ * process ends; the floor, which shares its port, may have it. */
 static uint16_t
-free_port(void)
+own_port(void)
 {
 	struct sockaddr_in a = loopback(0);
 	socklen_t len = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one,
+	    sizeof(one)), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-	close(fd);
 	return ntohs(a.sin_port);
 }
 
@@ -108,7 +110,7 @@ start_all(void **state)
 	(void)state;
 	targets_listen(&targets, 0);
 	serving = spawn(run_targets);
-	floor_port = free_port();
+	floor_port = own_port();
 	relaying = spawn(run_floor);
 	while (!connects(floor_port)) {
 		assert_int_equal(waitpid(relaying, NULL, WNOHANG), 0);
@@ -211,7 +213,7 @@ test_bulk(void **state)
 static void
 test_refused(void **state)
 {
-	struct load_options o = options(free_port(), TARGET_ECHO);
+	struct load_options o = options(own_port(), TARGET_ECHO);
 
 	(void)state;
 	o.count = 20;
