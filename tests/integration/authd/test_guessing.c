@@ -295,7 +295,7 @@ logs_in_during(struct attack *x, const char *source)
 }
 
 /* Guesses, from so many sources, until the next one will not be looked at for
- * a second and more. */
+ * four seconds and more. */
 static void
 guess_until_refused(unsigned sources)
 {
@@ -307,7 +307,7 @@ guess_until_refused(unsigned sources)
 		snprintf(password, sizeof(password), "more-%u", n);
 		snprintf(source, sizeof(source), "10.0.0.%u", n++ % sources);
 		a = login(password, source);
-	} while (a.result != THROTTLED || a.delay_ms < 1500);
+	} while (a.result != THROTTLED || a.delay_ms < 4000);
 }
 
 /* ---- tests ---- */
