@@ -245,7 +245,7 @@ a_hanging_one_is_replaced(void **state)
 	pid_t pid = ask_pid();
 
 	(void)state;
-	assert_int_equal(ask_within("hang", NULL, 50), PAM_PROCESS_TIMED_OUT);
+	assert_int_equal(ask_within("hang", NULL, 500), PAM_PROCESS_TIMED_OUT);
 	assert_no_answer();
 	assert_int_equal(kill(pid, 0), -1);
 	assert_int_not_equal(ask_pid(), pid);
