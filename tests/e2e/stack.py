@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import pathlib
+import select
 import signal
 import socket
 import socketserver
@@ -42,9 +43,9 @@ def wait_for(what, condition, seconds=PATIENCE):
         time.sleep(0.02)
 
 
-def living(group):
-    """The commands of a process group, those that have ended excepted."""
-    found = []
+def members(group):
+    """{pid: command} of a process group, those that have ended excepted."""
+    found = {}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
             name, _, rest = stat.read_text().partition("(")[2].rpartition(") ")
@@ -52,7 +53,7 @@ def living(group):
             continue    # gone meanwhile
         state, _, its = rest.split()[:3]
         if int(its) == group and state not in "ZX":
-            found.append(name)
+            found[int(stat.parent.name)] = name
     return found
 
 
@@ -166,7 +167,12 @@ class Stack:
         return code
 
     def kill_all(self):
+        """Until all are gone: who has not ended yet still holds its ports."""
+        ends = [os.pidfd_open(pid) for pid in members(self.run.pid)]
         os.killpg(self.run.pid, signal.SIGKILL)
+        for end in ends:
+            assert select.select([end], [], [], PATIENCE)[0], "one outlives SIGKILL"
+            os.close(end)
         self.run.wait(PATIENCE)
         self.errors.close()
         self.run = None
@@ -179,7 +185,7 @@ class Stack:
             assert self.stop() == 0, self.log()
         finally:
             # Those that have ended wait for whoever reaps orphans here.
-            left = living(group)
+            left = members(group)
             if left:
                 os.killpg(group, signal.SIGKILL)
                 raise AssertionError(f"run.sh left {left} behind:\n" + self.log())
