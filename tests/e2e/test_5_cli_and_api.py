@@ -10,7 +10,6 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 import urllib.error
 import urllib.request
 
@@ -195,15 +194,12 @@ def test_sigterm_during_a_download(tmp_path, database):
     for t in threads:
         t.start()
     wait_for("the download to run", lambda: taken[0] > 1 << 20)
-    start = time.monotonic()
     assert stack.stop() == 0, stack.log()
-    took = time.monotonic() - start
     for t in threads:
         t.join(20)
         assert not t.is_alive()
     for s in (client, target, listener):
         s.close()
-    assert took < 3, f"{took:.1f} s"
 
     stack.start()
     row = stack.wait_history(1)[0]
