@@ -16,6 +16,13 @@ from stack import PATIENCE, wait_for
 DATA = bytes(range(256)) * 4000
 
 
+class Hello(socketserver.BaseRequestHandler):
+    """Has said all it has to say."""
+
+    def handle(self):
+        self.request.sendall(b"hello\n")
+
+
 class Resettable(socketserver.BaseRequestHandler):
     """Notes how the other side ended."""
 
@@ -99,8 +106,8 @@ def typed(password, *args):
 
 def test_nc_logs_in_by_connect(guarded, serve):  # noqa: F811
     need("nc")
-    port = serve(Echo)
-    _, said = typed(guarded.password, "nc", "-d", "-w", 2, "-X", "connect", "-P", "demo", "-x",
+    port = serve(Hello)
+    _, said = typed(guarded.password, "nc", "-d", "-w", 20, "-X", "connect", "-P", "demo", "-x",
                     guarded.at, "four.test", port)
     assert "hello" in said, said
     # It asks without a login first, and comes again on another connection,
@@ -108,7 +115,7 @@ def test_nc_logs_in_by_connect(guarded, serve):  # noqa: F811
     second, first = sorted(guarded.records(port, 2), key=lambda r: r["reply_code"])
     assert (first["status"], first["reply_code"], first["user"]) == ("rejected", 407, None)
     assert (second["user"], second["carrier"], second["bytes_received"]) == ("demo", "http", 6)
-    code, said = typed("wrong", "nc", "-d", "-w", 2, "-X", "connect", "-P", "demo", "-x",
+    code, said = typed("wrong", "nc", "-d", "-w", 20, "-X", "connect", "-P", "demo", "-x",
                        guarded.at, "four.test", port)
     assert code != 0 and "authentication failed" in said, said
 
