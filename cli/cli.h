@@ -109,9 +109,11 @@ enum cli_exit cmd_users_enable(struct cli *c);
 enum cli_exit cmd_users_expires(struct cli *c);
 enum cli_exit cmd_users_failures(struct cli *c);
 enum cli_exit cmd_users_groups(struct cli *c);
+enum cli_exit cmd_users_limits(struct cli *c);
 enum cli_exit cmd_users_list(struct cli *c);
 enum cli_exit cmd_users_passwd(struct cli *c);
 enum cli_exit cmd_users_reload(struct cli *c);
+enum cli_exit cmd_users_sources(struct cli *c);
 enum cli_exit cmd_users_test(struct cli *c);
 enum cli_exit cmd_users_unlock(struct cli *c);
 

@@ -14,8 +14,6 @@
 #include "password.h"
 #include "users/users_edit.h"
 
-#define GROUPS_MAX (CLI_WORDS_MAX - 1)
-
 const char *
 cmd_users_path(struct cli *c)
 {
@@ -65,29 +63,59 @@ done(enum users_edit_result result, const struct err *err, const char *user,
 	return CLI_OK;
 }
 
+/* "never" gives 0; a date alone is its first moment in UTC. */
+static enum cli_exit
+read_time(const char *text, uint64_t *wall_us)
+{
+	char *midnight = xasprintf("%sT00:00:00Z", text);
+	bool ok = clock_parse(text, strlen(text), wall_us) == 0 ||
+	    clock_parse(midnight, strlen(midnight), wall_us) == 0;
+
+	free(midnight);
+	if (strcmp(text, "never") == 0)
+		*wall_us = 0;
+	else if (!ok || *wall_us == 0)
+		return cli_fail(CLI_USAGE, "%s: expected a time like "
+		    "2027-01-01T00:00:00Z, a date, or never", text);
+	return CLI_OK;
+}
+
+/* All values of an option that may be repeated. */
+static size_t
+values_of(const struct cli *c, const char *option,
+    struct str out[static CLI_OPTIONS_MAX])
+{
+	const char *value;
+	unsigned n = 0;
+
+	while ((value = cli_get_nth(&c->args, option, n)) != NULL)
+		out[n++] = str_from(value);
+	return n;
+}
+
 enum cli_exit
 cmd_users_add(struct cli *c)
 {
-	const char *path = cmd_users_path(c), *group;
-	struct str groups[GROUPS_MAX];
+	const char *path = cmd_users_path(c);
+	const char *expires = cli_get(&c->args, "expires");
+	struct str groups[CLI_OPTIONS_MAX], sources[CLI_OPTIONS_MAX];
 	char hash[PASSHASH_MAX];
 	struct users_edit_user user = {
 		.name = str_from(c->args.words[0]),
-		.groups = groups,
+		.groups = groups, .n_groups = values_of(c, "group", groups),
+		.sources = sources,
+		.n_sources = values_of(c, "source", sources),
+		.limits = str_from(cli_get(&c->args, "limits")),
 	};
 	struct err err = { 0 };
-	enum cli_exit code;
+	enum cli_exit code = CLI_OK;
 
 	if (path == NULL)
 		return CLI_BAD_CONFIG;
-	while ((group = cli_get_nth(&c->args, "group",
-		    (unsigned)user.n_groups)) != NULL) {
-		if (user.n_groups == GROUPS_MAX)
-			return cli_fail(CLI_USAGE, "at most %d groups",
-			    GROUPS_MAX);
-		groups[user.n_groups++] = str_from(group);
-	}
-	code = hash_password(c, hash);
+	if (expires != NULL)
+		code = read_time(expires, &user.expires_us);
+	if (code == CLI_OK)
+		code = hash_password(c, hash);
 	if (code != CLI_OK)
 		return code;
 	user.hash = str_from(hash);
@@ -166,23 +194,6 @@ cmd_users_disable(struct cli *c)
 	return set_enabled(c, false);
 }
 
-/* "never" gives 0; a date alone is its first moment in UTC. */
-static enum cli_exit
-read_time(const char *text, uint64_t *wall_us)
-{
-	char *midnight = xasprintf("%sT00:00:00Z", text);
-	bool ok = clock_parse(text, strlen(text), wall_us) == 0 ||
-	    clock_parse(midnight, strlen(midnight), wall_us) == 0;
-
-	free(midnight);
-	if (strcmp(text, "never") == 0)
-		*wall_us = 0;
-	else if (!ok || *wall_us == 0)
-		return cli_fail(CLI_USAGE, "%s: expected a time like "
-		    "2027-01-01T00:00:00Z, a date, or never", text);
-	return CLI_OK;
-}
-
 enum cli_exit
 cmd_users_expires(struct cli *c)
 {
@@ -205,22 +216,55 @@ cmd_users_expires(struct cli *c)
 	    &err, user, what);
 }
 
-enum cli_exit
-cmd_users_groups(struct cli *c)
+/* Sets a key whose values are all words after the user; --`none`: there are
+ * none. */
+static enum cli_exit
+set_words(struct cli *c, const char *key, const char *none,
+    enum users_edit_result (*set)(const char *path, struct str name,
+	const struct str *values, size_t n, struct err *err))
 {
 	const char *path = cmd_users_path(c), *user = c->args.words[0];
 	size_t n = c->args.n_words - 1;
-	struct str groups[GROUPS_MAX];
+	struct str values[CLI_WORDS_MAX];
+	struct err err = { 0 };
+	char what[32];
+
+	if (path == NULL)
+		return CLI_BAD_CONFIG;
+	if ((n == 0) != (cli_get(&c->args, none) != NULL))
+		return cli_fail(CLI_USAGE, "which %s? all of them, or --%s",
+		    key, none);
+	for (size_t i = 0; i < n; i++)
+		values[i] = str_from(c->args.words[i + 1]);
+	snprintf(what, sizeof(what), "%s changed", key);
+	return done(set(path, str_from(user), values, n, &err), &err, user,
+	    what);
+}
+
+enum cli_exit
+cmd_users_groups(struct cli *c)
+{
+	return set_words(c, "groups", "none", users_edit_set_groups);
+}
+
+enum cli_exit
+cmd_users_sources(struct cli *c)
+{
+	return set_words(c, "sources", "any", users_edit_set_sources);
+}
+
+enum cli_exit
+cmd_users_limits(struct cli *c)
+{
+	const char *path = cmd_users_path(c), *user = c->args.words[0];
+	const char *class = c->args.n_words > 1 ? c->args.words[1] : NULL;
 	struct err err = { 0 };
 
 	if (path == NULL)
 		return CLI_BAD_CONFIG;
-	if ((n == 0) != (cli_get(&c->args, "none") != NULL))
-		return cli_fail(CLI_USAGE, "which groups? all of them, or "
-		    "--none");
-	for (size_t i = 0; i < n; i++)
-		groups[i] = str_from(c->args.words[i + 1]);
-	return done(users_edit_set_groups(path, str_from(user), groups, n,
-			&err),
-	    &err, user, "groups changed");
+	if ((class == NULL) != (cli_get(&c->args, "none") != NULL))
+		return cli_fail(CLI_USAGE, "which class? its name, or --none");
+	return done(users_edit_set_limits(path, str_from(user),
+			str_from(class), &err),
+	    &err, user, "limits changed");
 }

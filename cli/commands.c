@@ -84,6 +84,11 @@ static const struct cli_option telemetry_list_options[] = {
 
 static const struct cli_option users_add_options[] = {
 	{ "group", "GROUP", "a group of the user; repeatable" },
+	{ "source", "SOURCE", "an address or range that the user may come from "
+	    "(default: anywhere); repeatable" },
+	{ "limits", "CLASS", "a class of limits" },
+	{ "expires", "TIME|never",
+	    "when the user's logins end (default never)" },
 	{ "password-stdin", NULL, "read the password from standard input" },
 	USERS_FILE,
 	{ NULL, NULL, NULL },
@@ -108,6 +113,18 @@ static const struct cli_option users_edit_options[] = {
 
 static const struct cli_option users_groups_options[] = {
 	{ "none", NULL, "take all groups away" },
+	USERS_FILE,
+	{ NULL, NULL, NULL },
+};
+
+static const struct cli_option users_sources_options[] = {
+	{ "any", NULL, "let the user come from anywhere" },
+	USERS_FILE,
+	{ NULL, NULL, NULL },
+};
+
+static const struct cli_option users_limits_options[] = {
+	{ "none", NULL, "take the class away" },
 	USERS_FILE,
 	{ NULL, NULL, NULL },
 };
@@ -170,6 +187,12 @@ const struct cli_command cli_commands[] = {
 	{ "users", "groups", "USER [GROUP]...", 1, CLI_WORDS_MAX,
 	    "Set all groups of a user",
 	    users_groups_options, cmd_users_groups },
+	{ "users", "sources", "USER [SOURCE]...", 1, CLI_WORDS_MAX,
+	    "Set all addresses and ranges that a user may come from",
+	    users_sources_options, cmd_users_sources },
+	{ "users", "limits", "USER [CLASS]", 1, 2,
+	    "Set the class of limits of a user",
+	    users_limits_options, cmd_users_limits },
 	{ "users", "delete", "USER", 1, 1, "Delete a user",
 	    users_delete_options, cmd_users_delete },
 	{ "users", "list", "", 0, 0, "Users of the users file, without hashes",

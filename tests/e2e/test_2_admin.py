@@ -80,3 +80,21 @@ def test_a_user_is_turned_off_and_on(stack, servers):
     users(stack, "expires", stack.user, "2020-01-01")
     users(stack, "reload")
     wait_for("another refusal", lambda: stack.curl(url).returncode == 97)
+
+
+def test_a_user_is_kept_to_his_sources(guarded, servers):
+    url = f"http://127.0.0.1:{servers.port}/"
+    asked = ("test", guarded.user, "--password-stdin", "-o", "json", "--source")
+    here, elsewhere = "127.0.0.5", "127.0.0.6"
+    users(guarded, "sources", guarded.user, here, "10.0.0.0/8")
+    users(guarded, "reload")
+    (row,) = users(guarded, "list", "--live", "-o", "json")
+    assert row["sources"] == [f"{here}/32", "10.0.0.0/8"]
+    is_let_in(guarded.curl(url, "--interface", here))
+    is_refused(guarded.curl(url, "--interface", elsewhere))
+    answer = users(guarded, *asked, elsewhere, code=4, input=guarded.password)
+    assert "from this address" in answer["why"], answer
+    users(guarded, "sources", guarded.user, "--any")
+    users(guarded, "reload")
+    for source in (here, elsewhere):
+        is_let_in(guarded.curl(url, "--interface", source))

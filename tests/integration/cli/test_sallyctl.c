@@ -217,6 +217,14 @@ test_users_edit(void **state)
 		{ "groups bob a b c", "bob: groups changed\n", "a,b,c" },
 		{ "groups bob --none", "bob: groups changed\n",
 		    "bob   -       yes" },
+		{ "sources bob 10.0.0.0/8 ::1", "bob: sources changed\n",
+		    "yes       -       10.0.0.0/8,::1/128  -" },
+		{ "limits bob big", "bob: limits changed\n",
+		    "yes       big     10.0.0.0/8,::1/128  -" },
+		{ "sources bob --any", "bob: sources changed\n",
+		    "yes       big     -  " },
+		{ "limits bob --none", "bob: limits changed\n",
+		    "yes       -       -  " },
 	};
 	static const struct {
 		int code;
@@ -232,6 +240,16 @@ test_users_edit(void **state)
 		{ CLI_USAGE, "expires bob 1970-01-01" },
 		{ CLI_USAGE, "groups bob" }, { CLI_USAGE, "groups bob a --none" },
 		{ CLI_USAGE, "groups bob a\tb" },
+		{ CLI_NOT_FOUND, "sources joe ::1" },
+		{ CLI_USAGE, "sources bob" },
+		{ CLI_USAGE, "sources bob ::1 --any" },
+		{ CLI_USAGE, "sources bob here" },
+		{ CLI_USAGE, "sources bob 10.0.0.1/8" },
+		{ CLI_NOT_FOUND, "limits joe --none" },
+		{ CLI_USAGE, "limits bob" },
+		{ CLI_USAGE, "limits bob big --none" },
+		{ CLI_USAGE, "limits bob big small" },
+		{ CLI_USAGE, "limits bob b+g" },
 	};
 	struct ctl *c = *state;
 	char line[160];
@@ -251,6 +269,37 @@ test_users_edit(void **state)
 		    bad[i].args);
 		ctl_expect(c, bad[i].code, line, NULL);
 	}
+	assert_password(c, "bob", PASSWORD);
+}
+
+/* A user with every key that `add` takes. */
+static void
+test_users_add_whole(void **state)
+{
+	static const char *const bad[] = {
+		"--source 10.0.0.1/8", "--source here", "--limits b+g",
+		"--limits=", "--expires soon", "--expires=",
+	};
+	struct ctl *c = *state;
+
+	ctl_expect(c, CLI_OK, ADD "bob --group a --source 10.0.0.0/8 "
+	    "--expires 2099-01-01 --limits big --source=::1 --group b",
+	    PASSWORD "\n");
+	ctl_expect(c, CLI_OK, ADD "eve --expires never", PASSWORD "\n");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char *line = xasprintf(ADD "joe %s", bad[i]);
+
+		ctl_expect(c, CLI_USAGE, line, PASSWORD "\n");
+		free(line);
+	}
+	ctl_expect(c, CLI_OK, "users list --file users.toml", NULL);
+	assert_string_equal(c->out,
+	    "USER  GROUPS  ENABLED  EXPIRES                   PASSWORD  "
+	    "LIMITS  SOURCES             NETWORKS\n"
+	    "bob   a,b     yes      2099-01-01T00:00:00.000Z  yes       "
+	    "big     10.0.0.0/8,::1/128  -\n"
+	    "eve   -       yes      -                         yes       "
+	    "-       -                   -\n");
 	assert_password(c, "bob", PASSWORD);
 }
 
@@ -384,6 +433,9 @@ test_completion(void **state)
 		{ "us", "users", "acl" },
 		{ "''", "sessions", "list" },
 		{ "users pa", "passwd", "add" },
+		{ "users so", "sources", "groups" },
+		{ "users sources bob --a", "--any", "--none" },
+		{ "users add --li", "--limits", "--source" },
 		{ "users ''", "delete", "validate" },
 		{ "users add --pass", "--password-stdin", "--group" },
 		{ "users un", "unlock", "list" },
@@ -537,6 +589,8 @@ main(int argc, char **argv)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_users, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_users_add_whole, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_users_edit, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_users_configured, setup,
