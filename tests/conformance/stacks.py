@@ -60,15 +60,15 @@ allow_internal = true
 
 STATE = re.compile(r"event=conn_state client_port=(\d+) from=\w+ to=(\w+)")
 ALL = "connect,bind,udp"
-# What is the same for all: no limit by source, names forgotten at once, and
-# silence of a name server that ends soon.
+# What is the same for all: no limit by source, names forgotten at once, and a
+# name server that may be late: it is asked once.
 COMMON = {
     "proxy.limits.pre_login_per_source": "0",
     "proxy.limits.new_per_minute_source": "0",
     "proxy.dns.ttl_min": "0",
     "proxy.dns.negative_ttl": "0",
-    "proxy.dns.timeout": "200ms",
-    "proxy.timeouts.resolve": "1s",
+    "proxy.dns.timeout": "20s",
+    "proxy.timeouts.resolve": "20s",
 }
 ANONYMOUS = {"proxy.socks_methods": "none", "proxy.allow_anonymous": "true"}
 CONFIGURATIONS = {
@@ -85,6 +85,7 @@ CONFIGURATIONS = {
         "proxy.commands": ALL,
         "proxy.timeouts.handshake": "2s",
         "proxy.timeouts.decide": "10s",
+        "proxy.timeouts.resolve": "500ms",
         "proxy.timeouts.connect": "1s",
         "proxy.timeouts.connect_attempt": "800ms",
         "proxy.timeouts.idle": "3s",
