@@ -17,7 +17,8 @@ def free_socket(family, kind, address, port=0):
     s = socket.socket(family, kind)
     try:
         s.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # With UDP two could be given the same port by it.
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind == socket.SOCK_STREAM)
         if family == socket.AF_INET6:
             s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         s.bind((address, port))
