@@ -132,11 +132,11 @@ def set_descriptors(pid, soft):
     subprocess.run(command, check=True)
 
 
-def test_case_38_no_descriptors(quick, target):
+def test_case_38_no_descriptors(either, target):
     """The proxy has its limit taken away: who is in is told 01, and all is
     well when it has it back."""
-    pid = quick.pid("proxy")
-    with quick.client() as c, quick.client() as warm:
+    pid = either.pid("proxy")
+    with either.client() as c, either.client() as warm:
         warm.enter().ask(target.host, target.port).connected()
         target.accept().close()
         c.enter()
@@ -148,7 +148,7 @@ def test_case_38_no_descriptors(quick, target):
         finally:
             set_descriptors(pid, soft)
         c.record(close_reason="out_of_resources", status="failed", reply_code=1)
-    with quick.client() as c:
+    with either.client() as c:
         c.enter().ask(target.host, target.port).connected()
         target.accept().close()
 
