@@ -4,8 +4,8 @@
  * into a user.
  *
  * Each takes one thing from the caller, with a NUL behind each string; -1: the
- * file could not say it. The wish starts zeroed, and users_user_fini() ends it, also
- * after a -1. Internal to common/users. One thread.
+ * file could not say it. The wish starts zeroed, and users_user_fini() ends it,
+ * also after a -1. Internal to common/users. One thread.
  */
 #ifndef USERS_USERS_WISH_H
 #define USERS_USERS_WISH_H
