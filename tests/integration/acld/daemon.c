@@ -214,14 +214,28 @@ daemon_start(struct daemon *d)
 	daemon_wait_change(d, old);
 }
 
+/* What is asked from here on is asked of the next one. */
+static void
+wait_parted(const struct rpc_client *c)
+{
+	for (unsigned waited = 0; rpc_client_connected(c); waited++) {
+		assert_true(waited < WAIT_MS);
+		poll(NULL, 0, 1);
+	}
+}
+
 int
 daemon_end(struct daemon *d, int sig)
 {
 	pid_t pid = d->pid;
+	int rc;
 
 	d->pid = 0;
 	assert_int_equal(kill(pid, sig), 0);
-	return wait_for(pid);
+	rc = wait_for(pid);
+	wait_parted(d->decide);
+	wait_parted(d->admin);
+	return rc;
 }
 
 void
