@@ -204,6 +204,19 @@ daemon_start(struct daemon *d)
 	daemon_wait_said(d, "event=started", before + 1);
 }
 
+/* What is asked from here on is asked of the next one. */
+static void
+wait_parted(const struct rpc_client *c)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	uint64_t end = clock_mono_ms() + WAIT_MS;
+
+	while (c != NULL && rpc_client_connected(c)) {
+		assert_true(clock_mono_ms() < end);
+		nanosleep(&pause, NULL);
+	}
+}
+
 int
 daemon_end(struct daemon *d, int sig)
 {
@@ -213,6 +226,8 @@ daemon_end(struct daemon *d, int sig)
 	assert_int_equal(kill(d->pid, sig), 0);
 	rc = wait_for(d->pid);
 	d->pid = 0;
+	wait_parted(d->auth);
+	wait_parted(d->admin);
 	return rc;
 }
 
