@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "net/addr.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS 60000	/* more than any machine needs */
 
 extern char **environ;
 
@@ -88,6 +88,7 @@ daemon_init(struct daemon *d, const char *users)
 	    "run_dir = \"%s/run\"\nstate_dir = \"%s/state\"\n"
 	    "users_file = \"%s/users.toml\"\nadmin_listen = \"127.0.0.1:0\"\n"
 	    "hash_workers = 2\nqueue = 128\n"
+	    "deadline = \"60s\"\ngroup_timeout = \"30s\"\n"
 	    "[authd.guessing]\nper_user = 0\nper_source = 0\n"
 	    "delay_base = \"0\"\n"
 	    "[log]\nformat = \"logfmt\"\nlevel = \"debug\"\n",

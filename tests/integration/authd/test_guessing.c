@@ -19,7 +19,7 @@
 #include "net/addr.h"
 #include "proto/auth.pb-c.h"
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 60000	/* more than any machine needs */
 #define CANARY "canary-9Xw3"	/* the password */
 /* Of each attack; there are two. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -52,7 +52,8 @@ configure(const char *cache_ttl, unsigned per_user, const char *delay)
 	assert_true(fprintf(f, "[authd]\nuser = \"\"\ngroup = \"\"\n"
 	    "run_dir = \"%s/run\"\nstate_dir = \"%s/state\"\n"
 	    "users_file = \"%s/users.toml\"\nadmin_listen = \"127.0.0.1:0\"\n"
-	    "hash_workers = 2\ngroup_sources = \"file\"\ncache_ttl = \"%s\"\n"
+	    "hash_workers = 2\ngroup_sources = \"file\"\ndeadline = \"60s\"\n"
+	    "cache_ttl = \"%s\"\n"
 	    "[authd.guessing]\nper_user = %u\ndelay_base = \"%s\"\n"
 	    "[log]\nformat = \"logfmt\"\n", d.dir, d.dir, d.dir, cache_ttl,
 	    per_user, delay) > 0);
