@@ -19,7 +19,7 @@
 #include "net/addr.h"
 #include "proto/policy.pb-c.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS 60000	/* more than any machine needs */
 
 const char *daemon_binary;
 
@@ -172,7 +172,7 @@ client(const struct daemon *d, const char *socket, size_t max)
 	char *address = xasprintf("ipc://%s/run/%s", d->dir, socket);
 	struct rpc_client_options o = { .address = address, .name = socket,
 		.max_message = max, .reconnect_max_ms = 50,
-		.unconnected_ms = 5000 };
+		.unconnected_ms = WAIT_MS };
 	struct rpc_client *c;
 	struct err err;
 

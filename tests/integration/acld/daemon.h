@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * daemon: a real acld in a directory of its own, and the peers that ask it.
- * Every wait ends after ten seconds with a failed test. One thread.
+ * Every wait ends after a minute with a failed test. One thread.
  */
 #ifndef TESTS_INTEGRATION_ACLD_DAEMON_H
 #define TESTS_INTEGRATION_ACLD_DAEMON_H

@@ -12,6 +12,8 @@
 #include "net/addr.h"
 #include "proto/decide.pb-c.h"
 
+#define DEADLINE_MS 60000	/* more than any machine needs */
+
 #define ALLOW SALLYPORT__PB__DECISION__ACTION__ALLOW
 #define BLOCK SALLYPORT__PB__DECISION__ACTION__BLOCK
 #define BY_RULE SALLYPORT__PB__DECISION__SOURCE__RULE
@@ -92,8 +94,8 @@ ask_kind(struct rpc_client *c, enum rpc_kind kind, const struct ask *a)
 	struct err err;
 
 	pack(&a->m, &body);
-	if (rpc_ask(c, kind, (struct str){ body.ptr, body.len }, 5000, &reply,
-		&err) != RPC_OK)
+	if (rpc_ask(c, kind, (struct str){ body.ptr, body.len }, DEADLINE_MS,
+	    &reply, &err) != RPC_OK)
 		fail_msg("%s", err.text);
 	m = sallyport__pb__decision__unpack(NULL, reply.len,
 	    (const uint8_t *)reply.ptr);
@@ -128,8 +130,8 @@ administer(struct daemon *d, enum rpc_kind kind, struct err *err)
 {
 	struct bytes reply = { NULL, 0, 0 };
 	Sallyport__Pb__PolicyStatus *m = NULL;
-	enum rpc_result r = rpc_ask(d->admin, kind, STR(""), 5000, &reply,
-	    err);
+	enum rpc_result r = rpc_ask(d->admin, kind, STR(""), DEADLINE_MS,
+	    &reply, err);
 
 	if (r == RPC_OK) {
 		m = sallyport__pb__policy_status__unpack(NULL, reply.len,
@@ -492,7 +494,7 @@ assert_refused(struct rpc_client *c, enum rpc_kind kind, struct str body,
 	struct bytes reply = { NULL, 0, 0 };
 	struct err err = { "" };
 
-	assert_int_equal(rpc_ask(c, kind, body, 5000, &reply, &err),
+	assert_int_equal(rpc_ask(c, kind, body, DEADLINE_MS, &reply, &err),
 	    RPC_REFUSED);
 	if (strstr(err.text, why) == NULL)
 		fail_msg("said `%s`, not `%s`", err.text, why);
@@ -560,7 +562,8 @@ test_mutated(void **state)
 
 		if (i >= body.len)
 			body.ptr[at] = (char)(body.ptr[at] ^ 0xff);
-		r = rpc_ask(d->decide, KIND_DECIDE, sent, 5000, &reply, &err);
+		r = rpc_ask(d->decide, KIND_DECIDE, sent, DEADLINE_MS, &reply,
+		    &err);
 		assert_true(r == RPC_OK || r == RPC_REFUSED);
 		if (i >= body.len)
 			body.ptr[at] = (char)(body.ptr[at] ^ 0xff);
