@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "crypt/digest.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS 60000
 
 const char *daemon_binary;
 
@@ -216,14 +216,14 @@ daemon_fini(struct daemon *d)
 int
 daemon_connect(uint16_t port)
 {
-	const struct timeval ten = { WAIT_MS / 1000, 0 };
+	const struct timeval limit = { WAIT_MS / 1000, 0 };
 	struct sockaddr_in at = { .sin_family = AF_INET,
 		.sin_port = htons(port), .sin_addr = { htonl(0x7f000001) } };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &ten, sizeof(ten));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &ten, sizeof(ten));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	return fd;
 }
@@ -276,6 +276,36 @@ daemon_wait_status(const struct daemon *d, const char *target,
 		if (clock_mono_ms() > until)
 			fail_msg("%s stays at %d: %s", target, a.status,
 			    a.text);
+		nap();
+	}
+}
+
+void
+daemon_wait_admin(const struct daemon *d, int want)
+{
+	static const char question[] = "GET /readyz HTTP/1.1\r\n\r\n";
+	static struct answer a;
+	uint64_t until = clock_mono_ms() + WAIT_MS;
+
+	while (daemon_send(d->admin, question, sizeof(question) - 1, &a),
+	    a.status != want) {
+		if (clock_mono_ms() > until)
+			fail_msg("it stays at %d: %s", a.status, a.text);
+		nap();
+	}
+}
+
+void
+daemon_wait_shown(const struct daemon *d, const char *target,
+    const char *text, struct answer *out)
+{
+	uint64_t until = clock_mono_ms() + WAIT_MS;
+
+	while (daemon_get(d, target, NULL, out) != 200 ||
+	    strstr(out->body, text) == NULL) {
+		if (clock_mono_ms() > until)
+			fail_msg("%s does not show %s: %s", target, text,
+			    out->text);
 		nap();
 	}
 }

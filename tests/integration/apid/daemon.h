@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * daemon: a real apid on ports of its own, and a client that sends any bytes.
- * Every wait ends after ten seconds with a failed test. One thread.
+ * Every wait ends after a minute with a failed test. One thread.
  */
 #ifndef TESTS_INTEGRATION_APID_DAEMON_H
 #define TESTS_INTEGRATION_APID_DAEMON_H
@@ -45,7 +45,7 @@ void daemon_wait_said(const struct daemon *d, const char *text);
 int daemon_end(struct daemon *d, int sig);
 void daemon_fini(struct daemon *d);
 
-/* A connection to `port`, with time-outs of ten seconds. */
+/* A connection to `port`, with time-outs of a minute. */
 int daemon_connect(uint16_t port);
 
 struct answer {
@@ -63,6 +63,12 @@ int daemon_get(const struct daemon *d, const char *target,
 /* Asks until the status is `want`. */
 void daemon_wait_status(const struct daemon *d, const char *target,
     const char *token, int want);
+/* Asks for /readyz at the admin address until the status is `want`: it is told
+ * after the API knows. */
+void daemon_wait_admin(const struct daemon *d, int want);
+/* Asks until the body has `text` in it; `out` is that answer. */
+void daemon_wait_shown(const struct daemon *d, const char *target,
+    const char *text, struct answer *out);
 /* The body as JSON; the caller's. */
 json_t *daemon_json(const struct answer *a);
 
