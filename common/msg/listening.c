@@ -20,8 +20,7 @@
 #define IPC_MODE_FIRST 0600	/* until it has its group */
 #define PERIOD_MS 1000
 #define NAP_MS 25
-#define NAPS 20			/* to the greeting; and again to the pipe */
-#define MISSES_MAX 2
+#define NAPS 100
 
 struct listening {
 	nng_socket socket;
@@ -32,7 +31,7 @@ struct listening {
 	pthread_t guard;
 	bool guarded;
 	pthread_mutex_t m;
-	pthread_cond_t cond;
+	pthread_cond_t cond;	/* stopping */
 	unsigned long added;	/* pipes so far; guarded by m */
 	bool stopping;		/* guarded by m */
 };
@@ -61,16 +60,16 @@ open_listener(struct listening *l, struct err *err)
 	return 0;
 }
 
-/* Until `added` is above `seen` or the time is over; true: it stops. */
+/* Waits so long, unless it stops. */
 static bool
-wait_ms(struct listening *l, unsigned long seen, unsigned ms)
+stops_within(struct listening *l, unsigned ms)
 {
 	const struct timespec until = clock_in_ms(ms);
 	bool stopping;
 	int rc = 0;
 
 	pthread_mutex_lock(&l->m);
-	while (!l->stopping && l->added <= seen && rc == 0)
+	while (!l->stopping && rc == 0)
 		rc = pthread_cond_timedwait(&l->cond, &l->m, &until);
 	stopping = l->stopping;
 	pthread_mutex_unlock(&l->m);
@@ -109,28 +108,28 @@ nap(struct listening *l)
 /*
  * Does a peer become a pipe? The time for it is counted as nng lives it, in
  * naps that its own threads must end, so that a busy machine, where everything
- * is late, is not taken for a dead listener. The line is held until the end:
- * nng drops a peer that has hung up without reading what it said before, and
- * if that happens during the greeting it is the very harm that is looked for.
+ * is late, is not taken for a dead listener. It is one line that is held until
+ * the end: nng drops a peer that has hung up without reading what it said
+ * before, and if that happens during the greeting it is the very harm that is
+ * looked for. So there is no second try for a greeting that is late.
  */
 static bool
 answers(struct listening *l)
 {
 	unsigned long before = added(l);
-	int fd = ipc_connect(l->path);
 	bool greeted = false;
+	int fd = -1;
 
-	if (fd < 0)
-		return false;
-	for (unsigned i = 0; i < NAPS && !greeted && !is_stopping(l); i++) {
+	for (unsigned i = 0; i < NAPS && !is_stopping(l) &&
+	     (!greeted || added(l) == before); i++) {
+		if (fd < 0)
+			fd = ipc_connect(l->path);
 		nap(l);
-		greeted = ipc_is_greeted(fd, 0);
+		if (fd >= 0 && !greeted)
+			greeted = ipc_is_greeted(fd, 0) && ipc_greet(fd);
 	}
-	greeted = greeted && ipc_greet(fd);
-	for (unsigned i = 0; greeted && i < NAPS && added(l) == before &&
-	     !is_stopping(l); i++)
-		nap(l);
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	return added(l) != before;
 }
 
@@ -153,15 +152,10 @@ static void *
 run_guard(void *arg)
 {
 	struct listening *l = arg;
-	unsigned misses = 0;
 
-	while (!wait_ms(l, (unsigned long)-1, misses == 0 ? PERIOD_MS : 0)) {
-		misses = answers(l) ? 0 : misses + 1;
-		if (misses >= MISSES_MAX && !is_stopping(l)) {
+	while (!stops_within(l, PERIOD_MS))
+		if (!answers(l) && !is_stopping(l))
 			replace(l);
-			misses = 0;
-		}
-	}
 	return NULL;
 }
 
@@ -208,7 +202,6 @@ listening_on_add(struct listening *l)
 		return;
 	pthread_mutex_lock(&l->m);
 	l->added++;
-	pthread_cond_signal(&l->cond);
 	pthread_mutex_unlock(&l->m);
 }
 

@@ -4,8 +4,8 @@
  *
  * An ipc listener of nng 1.5.2 takes no more peers, for ever, once one of them
  * hung up before it was greeted (fixed in 1.6). Where nng is that old a thread
- * greets the listener every second; when twice no pipe comes of it, a new
- * listener takes its place.
+ * greets the listener every second; when no pipe comes of it within 2.5 s, a
+ * new listener takes its place, which cuts the old one's peers off.
  */
 #ifndef MSG_LISTENING_H
 #define MSG_LISTENING_H
