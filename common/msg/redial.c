@@ -78,6 +78,15 @@ replace(struct redial *r)
 		    log_str("error", nng_strerror(rv)));
 }
 
+/* No connection, though there is a peer. It may take its time to be found; when
+ * it comes to greeting us at last it may have greeted nng as well. */
+static bool
+is_lost(struct redial *r)
+{
+	return !redial_connected(r) && ipc_is_live(r->path) &&
+	    !redial_connected(r);
+}
+
 static void
 on_tick(void *arg)
 {
@@ -86,7 +95,7 @@ on_tick(void *arg)
 	if (nng_aio_result(r->tick) != 0)
 		return;		/* the end */
 	forget_dead_peer(r);
-	if (redial_connected(r) || !ipc_is_live(r->path)) {
+	if (!is_lost(r)) {
 		r->lost = 0;
 	} else if (++r->lost >= TICKS_LOST) {
 		r->lost = 0;

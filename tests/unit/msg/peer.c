@@ -182,17 +182,22 @@ read_all(int fd, void *p, size_t n)
 	return true;
 }
 
-static int
-handshake(int fd, uint8_t protocol)
+static void
+be_patient(int fd)
 {
-	uint8_t hello[8] = { 0, 'S', 'P', 0, 0, protocol, 0, 0 }, theirs[8];
 	struct timeval t = { .tv_sec = PEER_PATIENCE_MS / 1000 };
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+}
+
+void
+sp_greet(int fd, uint8_t protocol)
+{
+	uint8_t hello[8] = { 0, 'S', 'P', 0, 0, protocol, 0, 0 }, theirs[8];
+
 	write_all(fd, hello, sizeof(hello));
 	assert_true(read_all(fd, theirs, sizeof(theirs)));
 	assert_memory_equal(theirs, hello, 4);
-	return fd;
 }
 
 static struct sockaddr_un
@@ -227,7 +232,9 @@ sp_connect(const char *path, uint8_t protocol)
 	int fd = connect_to(path);
 
 	assert_true(fd >= 0);
-	return handshake(fd, protocol);
+	be_patient(fd);
+	sp_greet(fd, protocol);
+	return fd;
 }
 
 void
@@ -265,12 +272,25 @@ sp_listen(const char *path)
 }
 
 int
-sp_accept(int listener, uint8_t protocol)
+sp_take(int listener)
 {
 	struct pollfd p = { .fd = listener, .events = POLLIN };
+	int fd;
 
 	assert_int_equal(poll(&p, 1, PEER_PATIENCE_MS), 1);
-	return handshake(accept(listener, NULL, NULL), protocol);
+	fd = accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	be_patient(fd);
+	return fd;
+}
+
+int
+sp_accept(int listener, uint8_t protocol)
+{
+	int fd = sp_take(listener);
+
+	sp_greet(fd, protocol);
+	return fd;
 }
 
 void

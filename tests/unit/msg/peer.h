@@ -73,6 +73,9 @@ void sp_hang_up(const char *path);
 void sp_shout(const char *path, const void *p, size_t n);
 int sp_listen(const char *path);
 int sp_accept(int listener, uint8_t protocol);
+/* The halves of that: without a word; and the handshake. */
+int sp_take(int listener);
+void sp_greet(int fd, uint8_t protocol);
 /* A frame of `len` bytes by its header, followed by `n` bytes. */
 void sp_send_head(int fd, uint64_t len, const void *p, size_t n);
 void sp_send(int fd, const void *p, size_t n);

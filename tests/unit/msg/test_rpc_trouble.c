@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "msg/bus.h"
 #include "peer.h"
 
 #define LONG 20000	/* a deadline that nothing here may reach */
@@ -480,6 +481,38 @@ test_any_start_order(void **state)
 	server_stop(&s);
 }
 
+/* A peer that greets nobody for a while. Where nng is old the client looks for
+ * itself whether there is a peer; at the second time the connection comes just
+ * before that is found out, and is not given up for another one. */
+static void
+test_slow_greeting(void **state)
+{
+	struct raw r = { .listener = sp_listen(place.path),
+		.client = client_new(place.address, LONG),
+		.deadline_ms = LONG };
+	struct pollfd p = { .events = POLLIN };
+	char frame[256];
+
+	(void)state;
+	r.fd = sp_take(r.listener);
+	for (unsigned i = 0; bus_nng_is_older(1, 8) && i < 2; i++) {
+		int looking = sp_take(r.listener);
+
+		if (i == 1) {
+			sp_greet(r.fd, SP_REP);
+			WAIT_FOR(rpc_client_connected(r.client));
+		}
+		(void)!send(looking, "", 1, MSG_NOSIGNAL);
+		assert_true(recv(looking, frame, 1, 0) <= 0);
+		close(looking);
+	}
+	p.fd = r.fd;
+	assert_int_equal(poll(&p, 1, 100), 0);
+	close(r.fd);
+	close(r.listener);
+	rpc_client_free(&r.client);
+}
+
 static void
 test_server_restarts(void **state)
 {
@@ -543,6 +576,7 @@ main(void)
 		CASE(test_unconnected),
 		CASE(test_leaves_with_calls_that_wait),
 		CASE(test_any_start_order),
+		CASE(test_slow_greeting),
 		CASE(test_server_restarts),
 		CASE(test_two_servers_on_one_address),
 	};
