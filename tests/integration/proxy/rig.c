@@ -338,6 +338,33 @@ rig_take_over(struct rig *r, const char *const *set, char *words, size_t size)
 	return true;
 }
 
+static unsigned
+reloads(const struct rig *r)
+{
+	char *log = rig_log(r);
+	unsigned n = 0;
+
+	for (char *at = log; (at = strstr(at, "event=config_reloaded")); at++)
+		n++;
+	free(log);
+	return n;
+}
+
+/* A worker finds the order before any client who comes after it. */
+void
+rig_reload(struct rig *r, const char *lines)
+{
+	uint64_t end = patience();
+	unsigned before = reloads(r);
+
+	rig_configure(r, lines);
+	rig_signal(r, SIGHUP);
+	while (reloads(r) == before) {
+		assert_true(clock_mono_ms() < end);
+		nap();
+	}
+}
+
 int
 rig_wait_predecessor(struct rig *r)
 {

@@ -60,6 +60,8 @@ bool rig_take_over(struct rig *r, const char *const *set, char *words,
     size_t size);
 /* The same without waiting for it. */
 pid_t rig_spawn_successor(struct rig *r, const char *const *set);
+/* Configures it anew while it runs. What comes after that is treated so. */
+void rig_reload(struct rig *r, const char *lines);
 /* Waits for the end of the predecessor; exit code, or 128 + signal. */
 int rig_wait_predecessor(struct rig *r);
 void rig_signal(struct rig *r, int sig);

@@ -513,11 +513,13 @@ test_case_56_acld_is_silent(void **state)
 	struct endpoint at;
 	int fd, peer;
 
-	start(r, "timeouts.decide = \"150ms\"\n", NULL);
+	start(r, "", NULL);
 	fd = wait_for(r, "127.0.0.1", &at);
 	peers_script_decision(r->peers, &(struct peers_decision){
 		.how = PEERS_HOLD });
+	rig_reload(r, WITH_BIND "workers = 1\ntimeouts.decide = \"150ms\"\n");
 	expect_turned_away(&at, "127.0.0.1:0");
+	rig_reload(r, WITH_BIND "workers = 1\n");
 	peers_script_decision(r->peers, &(struct peers_decision){ 0 });
 	peer = rig_connect_to(&at, NULL);
 	expect_peer(fd, peer);

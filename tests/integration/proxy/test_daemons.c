@@ -226,18 +226,22 @@ test_late_login_is_given_to_nobody(void **state)
 	}
 }
 
-/* The answer comes after the budget; the place has another client. */
+#define LIFE "workers = 1\ntimeouts.drain = \"0s\"\n"
+
+/* The answer comes after the budget; the place has another client, for whom
+ * there is time. */
 static void
 test_answer_after_the_budget(void **state)
 {
 	struct rig *r = *state;
 	int fd;
 
-	rig_start(r, (const char *[]){ "proxy.timeouts.login=200ms",
-	    "proxy.timeouts.decide=200ms", NULL });
+	rig_configure(r, LIFE "timeouts.login = \"200ms\"\n");
+	rig_start(r, NULL);
 	peers_script_login(r->peers, &(struct peers_login){
 		.how = PEERS_HOLD });
 	expect_login_refused(r, "alice", "auth_silent", STATUS_FAILED);
+	rig_reload(r, LIFE "timeouts.decide = \"200ms\"\n");
 	fd = rig_connect(r, NULL);
 	rig_send_lit(fd, "\5\1\2");
 	rig_expect_lit(fd, "\5\2");
@@ -250,6 +254,7 @@ test_answer_after_the_budget(void **state)
 	peers_script_decision(r->peers, &(struct peers_decision){
 		.how = PEERS_HOLD });
 	expect_request_refused(r, 1, "acl_silent");
+	rig_reload(r, LIFE);
 	peers_script_decision(r->peers, &(struct peers_decision){
 		.action = SALLYPORT__PB__DECISION__ACTION__BLOCK });
 	fd = rig_connect(r, NULL);

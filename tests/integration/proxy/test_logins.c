@@ -187,6 +187,7 @@ test_authd_says_who_it_is(void **state)
 
 #define BY_ADDRESS "proxy.client_methods=pam.address", \
 	"proxy.socks_methods=none", "proxy.allow_anonymous=true"
+#define LIFE "workers = 1\ntimeouts.drain = \"0s\"\n"
 
 enum speech { SOCKS5, SOCKS4, HTTP, SPEECHES };
 
@@ -292,8 +293,8 @@ test_address_without_authd(void **state)
 	struct rig *r = *state;
 	int fd;
 
-	rig_start(r, (const char *[]){ BY_ADDRESS,
-	    "proxy.timeouts.login=300ms", NULL });
+	rig_configure(r, LIFE "timeouts.login = \"300ms\"\n");
+	rig_start(r, (const char *[]){ BY_ADDRESS, NULL });
 	peers_script_login(r->peers, &(struct peers_login){
 		.how = PEERS_HOLD });
 	for (enum speech how = SOCKS5; how < SPEECHES; how++)
@@ -303,6 +304,7 @@ test_address_without_authd(void **state)
 	for (enum speech how = SOCKS5; how < SPEECHES; how++)
 		expect_shut_out(r, NULL, how, "auth_silent");
 	assert_int_equal(peers_decisions(r->peers), 0);
+	rig_reload(r, LIFE);
 	peers_script_login(r->peers, &(struct peers_login){ 0 });
 	peers_start_authd(r->peers);
 	rig_wait_metric(r, "bus_connected{socket=\"auth\"}", 1);

@@ -491,8 +491,6 @@ test_policy_goes_on(void **state)
 	uint64_t next = peers_generation(r->peers) + 1;
 	struct udp u;
 
-	rig_configure(r, "workers = 1\ntimeouts.drain = \"0s\"\n"
-	    "timeouts.decide = \"200ms\"\n");
 	rig_start(r, NULL);
 	u = associate(r);
 	exchange(&u, target, &at);
