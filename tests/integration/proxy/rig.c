@@ -144,6 +144,9 @@ rig_configure(struct rig *r, const char *lines)
 {
 	char listen[ENDPOINT_TEXT_SIZE], listen6[ENDPOINT_TEXT_SIZE];
 	const char *dir = peers_dir(r->peers);
+	/* Nobody is refused because this machine is busy. */
+	const char *patient = strstr(lines, "timeouts.decide") == NULL ?
+	    "timeouts.decide = \"10s\"\n" : "";
 	char *text, *listeners;
 
 	if (lines != r->lines)
@@ -162,9 +165,9 @@ rig_configure(struct rig *r, const char *lines)
 	    "%suser = \"\"\ngroup = \"\"\nrun_dir = \"%s\"\n"
 	    "state_dir = \"%s\"\nadmin_listen = \"127.0.0.1:0\"\n"
 	    "instance = \"proxy-under-test\"\n"
-	    "dns.hosts_file = \"%s/hosts\"\n%s"
+	    "dns.hosts_file = \"%s/hosts\"\n%s%s"
 	    "[log]\nformat = \"logfmt\"\n",
-	    listeners, dir, dir, dir, lines);
+	    listeners, dir, dir, dir, patient, lines);
 	write_file(r, "sallyport.toml", text);
 	free(listeners);
 	free(text);
