@@ -448,9 +448,13 @@ test_case_56_policy_on_the_peer(void **state)
 	assert_int_equal(asked.command, COMMAND_BIND);
 	assert_int_equal(asked.port, 0);
 	peers_script_decision(r->peers, &(struct peers_decision){
-		.action = BLOCK });
+		.how = PEERS_HOLD });
 	peer = rig_connect_to(&at, "127.0.0.5:0");
 	assert_true(sock_local(peer, &is));
+	peers_wait_decisions(r->peers, 2);
+	peers_script_decision(r->peers, &(struct peers_decision){
+		.action = BLOCK });
+	peers_release(r->peers);
 	expect_reset(peer);
 	asked = peers_asked_decision(r->peers);
 	assert_int_equal(asked.command, COMMAND_BIND);
