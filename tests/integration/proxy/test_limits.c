@@ -460,6 +460,8 @@ test_swallowed_peers(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		fd[i] = rig_session(r, "alice", &target[i]);
 		peers_next_session(r->peers, RECORD_OPEN, NULL);
+	}
+	for (unsigned i = 0; i < 4; i++) {
 		swallow(i < 2 ? fd[i] : target[i]);
 		if (i % 2 == 0)
 			rig_send_lit(i < 2 ? target[i] : fd[i], "hello?");
