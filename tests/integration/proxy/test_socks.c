@@ -712,12 +712,13 @@ test_failed_dials(void **state)
 	};
 	struct rig *r = *state;
 	struct endpoint closed;
-	int fd;
+	int fd, held;
 
 	rig_start(r, NULL);
-	assert_true(sock_local(r->target, &closed));
-	close(r->target);
-	r->target = -1;
+	/* bound, so that it is nobody else's, and not listening */
+	closed = (struct endpoint){ r->target_at.addr, 0 };
+	held = sock_bind(&closed, false, NULL);
+	assert_true(held >= 0 && sock_local(held, &closed));
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct record_session *s;
 		bool opened = i > 0;
@@ -739,6 +740,7 @@ test_failed_dials(void **state)
 		assert_int_equal(s->reply_code, cases[i].code);
 		assert_int_equal(s->counters.bytes_up, 0);
 	}
+	close(held);
 }
 
 /* The fence: what acld did not mark as internal, and the suite's own
