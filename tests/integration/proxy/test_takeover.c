@@ -230,6 +230,28 @@ test_drain_of_the_old_ends(void **state)
 	peers_next_session(r->peers, RECORD_CLOSE, "drained");
 }
 
+/* Until the process has read it: a second one before would be the same one. */
+static void
+wait_taken(pid_t pid, int sig)
+{
+	uint64_t end = clock_mono_ms() + PEERS_WAIT_MS, pending;
+	char path[64], line[128];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	do {
+		FILE *f = fopen(path, "re");
+
+		assert_non_null(f);
+		pending = UINT64_MAX;
+		while (fgets(line, sizeof(line), f) != NULL)
+			if (strncmp(line, "ShdPnd:", 7) == 0)
+				pending = strtoull(line + 7, NULL, 16);
+		fclose(f);
+		assert_true(clock_mono_ms() < end);
+		poll(NULL, 0, 5);
+	} while (pending & UINT64_C(1) << (sig - 1));
+}
+
 /* The first signal asks for the drain that is under way, the second ends. */
 static void
 test_signals_to_the_old(void **state)
@@ -242,6 +264,7 @@ test_signals_to_the_old(void **state)
 	fd = rig_session(r, "alice", &target);
 	assert_true(rig_take_over(r, NULL, NULL, 0));
 	assert_int_equal(kill(r->predecessor, SIGTERM), 0);
+	wait_taken(r->predecessor, SIGTERM);
 	rig_send_lit(fd, "still here");
 	rig_expect_lit(target, "still here");
 	poll(NULL, 0, 100);
