@@ -350,17 +350,18 @@ is_refused(const struct endpoint *at)
 	return refused;
 }
 
-static struct endpoint
-free_port(void)
+/* A port for a proxy to come: bound, so that it is nobody else's, and open to
+ * who listens there, since we do not. The caller closes it. */
+static int
+keep_port(struct endpoint *at)
 {
-	struct endpoint e, at;
+	struct endpoint e;
 	int fd;
 
 	assert_true(endpoint_parse(&e, STR("127.0.0.1:0")));
-	fd = sock_listen(&e, false, 1, NULL);
-	assert_true(sock_local(fd, &at));
-	close(fd);
-	return at;
+	fd = sock_bind(&e, false, NULL);
+	assert_true(fd >= 0 && sock_local(fd, at));
+	return fd;
 }
 
 static char *
@@ -388,12 +389,12 @@ static void
 test_listeners_change(void **state)
 {
 	struct rig *r = *state;
-	struct endpoint added = free_port();
-	char *key = listen_key(&r->listen, &added);
+	struct endpoint added;
+	int kept = keep_port(&added);
+	char *key;
 
 	rig_start(r, NULL);
 	expect_login(&r->listen6);
-	free(key);
 	key = listen_key(&r->listen, &added);
 	assert_true(rig_take_over(r, (const char *[]){ key, NULL }, NULL, 0));
 	free(key);
@@ -401,13 +402,15 @@ test_listeners_change(void **state)
 	expect_login(&r->listen);
 	expect_login(&added);
 	assert_true(is_refused(&r->listen6));
+	close(kept);
 }
 
 static void
 test_nothing_in_common(void **state)
 {
 	struct rig *r = *state;
-	struct endpoint other = free_port();
+	struct endpoint other;
+	int kept = keep_port(&other);
 	char *key = listen_key(&other, NULL), words[4096];
 
 	rig_start(r, NULL);
@@ -419,6 +422,7 @@ test_nothing_in_common(void **state)
 	assert_true(rig_is_ready(r));
 	expect_login(&r->listen);
 	rig_wait_log(r, "event=takeover_failed");
+	close(kept);
 }
 
 /* ---- nobody to take over from ---- */
@@ -640,7 +644,8 @@ test_name_is_taken(void **state)
 {
 	struct rig *r = *state;
 	struct rig second;
-	struct endpoint at = free_port();
+	struct endpoint at;
+	int kept = keep_port(&at);
 	char *key = listen_key(&at, NULL);
 
 	rig_start(r, NULL);
@@ -655,6 +660,7 @@ test_name_is_taken(void **state)
 	/* the first one still has it */
 	assert_true(rig_take_over(r, NULL, NULL, 0));
 	assert_int_equal(rig_wait_predecessor(r), 0);
+	close(kept);
 }
 
 #define T(name) \
