@@ -153,7 +153,7 @@ test_nobody_is_lost(void **state)
 		"proxy.workers=4", "proxy.workers=2", "proxy.workers=2",
 		"proxy.workers=3" };
 	struct rig *r = *state;
-	struct load l;
+	static struct load l;	/* its threads outlive a test that fails */
 
 	rig_start(r, (const char *[]){ "proxy.workers=2", NO_LIMITS,
 		"proxy.timeouts.drain=20s", NULL });
@@ -472,7 +472,7 @@ static void
 test_successor_dies(void **state)
 {
 	struct rig *r = *state;
-	struct load l;
+	static struct load l;	/* its threads outlive a test that fails */
 	pid_t pid;
 
 	rig_configure(r, "workers = 2\ntimeouts.drain = \"20s\"\n");
