@@ -538,6 +538,7 @@ test_scan(void **state)
 			rig_wait_metric_from(r,
 			    DATAGRAMS("sent", "destinations"), i - 15);
 	}
+	peers_wait_decisions(r->peers, 16);
 	assert_int_equal(peers_decisions(r->peers), 16);
 	rig_wait_metric(r, DATAGRAMS("sent", "destinations"), 2000 - 16);
 	udp_close(&u);
