@@ -627,14 +627,15 @@ test_abandoned(void **state)
 	struct udp u[N];
 	size_t before;
 
-	rig_configure(r, "workers = 2\ntimeouts.drain = \"0s\"\n"
-	    "timeouts.udp_idle = \"1s\"\n");
+	rig_configure(r, "workers = 2\ntimeouts.drain = \"0s\"\n");
 	rig_start(r, NULL);
 	before = rig_descriptors(r);
 	for (size_t i = 0; i < N; i++) {
 		u[i] = associate(r);
 		exchange(&u[i], target, &at);
 	}
+	rig_reload(r, "workers = 2\ntimeouts.drain = \"0s\"\n"
+	    "timeouts.udp_idle = \"1s\"\n");
 	for (size_t i = 0; i < N; i++) {
 		assert_int_equal(rig_expect_end(u[i].control), RIG_FIN);
 		udp_close(&u[i]);
