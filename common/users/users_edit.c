@@ -231,21 +231,21 @@ says_so_already(const struct users_change *e, const struct user *wish,
 }
 
 static enum users_edit_result
-change(struct users_change *e, const struct user *wish,
-    const struct operation *op)
+change(struct users_store *store, struct users_change *e,
+    const struct user *wish, const struct operation *op)
 {
 	enum users_edit_result r = read_old(e);
 
 	if (r == USERS_EDIT_DONE)
 		r = check_presence(e, wish->name, op->there);
-	if (r == USERS_EDIT_DONE && says_so_already(e, wish, op)) {
-		bytes_add(&e->next, e->text.ptr, e->text.len);
+	if (r != USERS_EDIT_DONE || says_so_already(e, wish, op))
 		return r;
-	}
-	if (r == USERS_EDIT_DONE)
-		r = op->change(e, wish);
+	r = op->change(e, wish);
 	if (r == USERS_EDIT_DONE)
 		r = check_new(e, wish, op);
+	if (r == USERS_EDIT_DONE && users_store_replace(store,
+	    (struct str){ e->next.ptr, e->next.len }, e->err) != 0)
+		r = USERS_EDIT_FAILED;
 	return r;
 }
 
@@ -263,7 +263,7 @@ run(const char *path, const struct user *wish, const struct operation *op,
     struct err *err)
 {
 	struct users_change e = { .err = err };
-	enum users_edit_result r = USERS_EDIT_FAILED;
+	enum users_edit_result r;
 	struct users_store *store;
 
 	if (!is_toml(path)) {
@@ -275,10 +275,7 @@ run(const char *path, const struct user *wish, const struct operation *op,
 		return USERS_EDIT_FAILED;
 	e.path = users_store_path(store);
 	e.text = users_store_text(store);
-	r = change(&e, wish, op);
-	if (r == USERS_EDIT_DONE && users_store_replace(store,
-	    (struct str){ e.next.ptr, e.next.len }, err) != 0)
-		r = USERS_EDIT_FAILED;
+	r = change(store, &e, wish, op);
 	bytes_fini(&e.next);
 	users_file_free(&e.file);
 	tree_free(&e.tree);

@@ -48,7 +48,7 @@ enum users_edit_result users_edit_add(const char *path,
     const struct users_edit_user *user, struct err *err) MUST_CHECK;
 
 /* One key of a user that is there, whether the key is there or not. What says
- * it already stays as it is. */
+ * it already stays as it is, and the file is not replaced. */
 enum users_edit_result users_edit_set_hash(const char *path, struct str name,
     struct str hash, struct err *err) MUST_CHECK;
 enum users_edit_result users_edit_set_enabled(const char *path,

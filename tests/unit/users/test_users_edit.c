@@ -336,21 +336,53 @@ static const struct {
 	    "enabled = false\n" },
 };
 
+/* The file as it is, for replaced(). */
+static int
+hold(void)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* Is the file another one than was held? Held until now, its number was not
+ * given to a new one. */
+static bool
+replaced(int held)
+{
+	struct stat old, now;
+
+	assert_int_equal(fstat(held, &old), 0);
+	assert_int_equal(stat(path, &now), 0);
+	close(held);
+	return now.st_ino != old.st_ino;
+}
+
 static void
 single_keys(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(key_edits); i++) {
+		bool same = strcmp(key_edits[i].before, key_edits[i].after)
+		    == 0;
 		struct err err = { "" };
+		int held;
 
 		put(key_edits[i].before);
+		held = hold();
 		if (set(&key_edits[i].step, &err) != USERS_EDIT_DONE)
 			fail_msg("%zu: %s", i, err.text);
 		holds(key_edits[i].after);
+		if (replaced(held) == same)
+			fail_msg("%zu: replaced: %d", i, !same);
 		/* Once more is nothing. */
+		held = hold();
 		if (set(&key_edits[i].step, &err) != USERS_EDIT_DONE)
 			fail_msg("%zu again: %s", i, err.text);
 		holds(key_edits[i].after);
+		if (replaced(held))
+			fail_msg("%zu again: replaced", i);
 	}
 }
 
