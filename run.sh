@@ -333,21 +333,21 @@ wait_gone() {
     gone "$1"
 }
 
-# The proxy first, so that its last records still find sessiond.
+# The proxy first, so that its last records still find sessiond. Then all there
+# are: a signal may have come before launch() noted whom it launched.
 stop_all() {
-    local d code=${1:-0}
+    local pid code=${1:-0}
     trap '' TERM INT HUP
     stopping=1
     if [ -n "${pid_of[proxy]:-}" ]; then
         kill -TERM "${pid_of[proxy]}" 2>/dev/null
         wait_gone "${pid_of[proxy]}" 22
     fi
-    for d in "${daemons[@]}"; do
-        [ -n "${pid_of[$d]:-}" ] && kill -TERM "${pid_of[$d]}" 2>/dev/null
+    for pid in $(jobs -p); do
+        kill -TERM "$pid" 2>/dev/null
     done
-    for d in "${daemons[@]}"; do
-        [ -n "${pid_of[$d]:-}" ] || continue
-        wait_gone "${pid_of[$d]}" 5 || kill -KILL "${pid_of[$d]}" 2>/dev/null
+    for pid in $(jobs -p); do
+        wait_gone "$pid" 5 || kill -KILL "$pid" 2>/dev/null
     done
     wait 2>/dev/null
     exit "$code"
