@@ -106,7 +106,7 @@ def test_any_peer_needs_a_rule(stack):
             return control
         control.close()
 
-    control = wait_for("the rule", permitted, 5)
+    control = wait_for("the rule", permitted)
     at = endpoint(control)
     assert_turned_away(at, "127.0.0.66")
     peer = come(at, "127.0.0.65")
