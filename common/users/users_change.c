@@ -147,12 +147,24 @@ print_expires(struct bytes *b, const struct user *u)
 }
 
 static void
+print_ranges(struct bytes *b, const struct cidr_list *ranges)
+{
+	const union value v = { .cidrs = *ranges };
+
+	if (ranges->n > 0)
+		value_types[VALUE_CIDRS].print(&v, NULL, b);
+}
+
+static void
 print_sources(struct bytes *b, const struct user *u)
 {
-	const union value v = { .cidrs = u->sources };
+	print_ranges(b, &u->sources);
+}
 
-	if (u->sources.n > 0)
-		value_types[VALUE_CIDRS].print(&v, NULL, b);
+static void
+print_networks(struct bytes *b, const struct user *u)
+{
+	print_ranges(b, &u->networks);
 }
 
 static void
@@ -170,8 +182,8 @@ print_enabled(struct bytes *b, const struct user *u)
 
 /* Those of a new user in their order, then the rest. */
 enum key {
-	KEY_NAME, KEY_HASH, KEY_GROUPS, KEY_EXPIRES, KEY_SOURCES, KEY_LIMITS,
-	KEYS_OF_NEW,
+	KEY_NAME, KEY_HASH, KEY_GROUPS, KEY_EXPIRES, KEY_SOURCES, KEY_NETWORKS,
+	KEY_LIMITS, KEYS_OF_NEW,
 	KEY_ENABLED = KEYS_OF_NEW,
 };
 
@@ -184,6 +196,7 @@ static const struct {
 	[KEY_GROUPS] = { "groups", print_groups },
 	[KEY_EXPIRES] = { "expires", print_expires },
 	[KEY_SOURCES] = { "sources", print_sources },
+	[KEY_NETWORKS] = { "networks", print_networks },
 	[KEY_LIMITS] = { "limits", print_limits },
 	[KEY_ENABLED] = { "enabled", print_enabled },
 };
@@ -274,6 +287,12 @@ enum users_edit_result
 users_change_sources(struct users_change *e, const struct user *wish)
 {
 	return set_key(e, wish, KEY_SOURCES);
+}
+
+enum users_edit_result
+users_change_networks(struct users_change *e, const struct user *wish)
+{
+	return set_key(e, wish, KEY_NETWORKS);
 }
 
 enum users_edit_result

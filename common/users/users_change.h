@@ -41,6 +41,8 @@ enum users_edit_result users_change_expires(struct users_change *e,
     const struct user *wish);
 enum users_edit_result users_change_sources(struct users_change *e,
     const struct user *wish);
+enum users_edit_result users_change_networks(struct users_change *e,
+    const struct user *wish);
 enum users_edit_result users_change_limits(struct users_change *e,
     const struct user *wish);
 

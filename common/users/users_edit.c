@@ -55,6 +55,12 @@ expect_sources(struct user *u, const struct user *wish)
 }
 
 static void
+expect_networks(struct user *u, const struct user *wish)
+{
+	u->networks = wish->networks;
+}
+
+static void
 expect_limits(struct user *u, const struct user *wish)
 {
 	u->limits = wish->limits;
@@ -79,6 +85,8 @@ static const struct operation op_set_expires = {
 	users_change_expires, expect_expires, true };
 static const struct operation op_set_sources = {
 	users_change_sources, expect_sources, true };
+static const struct operation op_set_networks = {
+	users_change_networks, expect_networks, true };
 static const struct operation op_set_limits = {
 	users_change_limits, expect_limits, true };
 
@@ -219,6 +227,39 @@ check_presence(struct users_change *e, struct str name, bool wanted)
 	return there ? USERS_EDIT_EXISTS : USERS_EDIT_NOT_FOUND;
 }
 
+/* NULL: nobody has it. */
+static const struct user *
+owner_of(const struct users_file *f, const struct cidr *network)
+{
+	for (size_t i = 0; i < users_file_count(f); i++) {
+		const struct user *u = users_file_at(f, i);
+
+		if (users_networks_have(&u->networks, network))
+			return u;
+	}
+	return NULL;
+}
+
+/* What reads the new text would find it too, but name the one of the two who
+ * stands first there. */
+static enum users_edit_result
+check_networks(struct users_change *e, const struct user *wish)
+{
+	for (size_t i = 0; i < wish->networks.n; i++) {
+		const struct cidr *network = &wish->networks.v[i];
+		const struct user *owner = owner_of(e->file, network);
+		char text[CIDR_TEXT_SIZE];
+
+		if (owner == NULL || str_eq(owner->name, wish->name))
+			continue;
+		cidr_format(text, network);
+		(void)err_set(e->err, "%s: %s is already a network of the "
+		    "user %s", e->path, text, owner->name.ptr);
+		return USERS_EDIT_EXISTS;
+	}
+	return USERS_EDIT_DONE;
+}
+
 /* However it is written. */
 static bool
 says_so_already(const struct users_change *e, const struct user *wish,
@@ -238,6 +279,8 @@ change(struct users_store *store, struct users_change *e,
 
 	if (r == USERS_EDIT_DONE)
 		r = check_presence(e, wish->name, op->there);
+	if (r == USERS_EDIT_DONE)
+		r = check_networks(e, wish);
 	if (r != USERS_EDIT_DONE || says_so_already(e, wish, op))
 		return r;
 	r = op->change(e, wish);
@@ -309,6 +352,8 @@ users_edit_add(const char *path, const struct users_edit_user *user,
 	    users_wish_expires(&wish, user->expires_us, err) == 0 &&
 	    users_wish_sources(&wish, user->sources, user->n_sources,
 		err) == 0 &&
+	    users_wish_networks(&wish, user->networks, user->n_networks,
+		err) == 0 &&
 	    users_wish_limits(&wish, user->limits, err) == 0;
 
 	return finish(path, &wish, ok, &op_add, err);
@@ -366,6 +411,17 @@ users_edit_set_sources(const char *path, struct str name,
 	    users_wish_sources(&wish, sources, n, err) == 0;
 
 	return finish(path, &wish, ok, &op_set_sources, err);
+}
+
+enum users_edit_result
+users_edit_set_networks(const char *path, struct str name,
+    const struct str *networks, size_t n, struct err *err)
+{
+	struct user wish = { 0 };
+	bool ok = users_wish_name(&wish, name, err) == 0 &&
+	    users_wish_networks(&wish, networks, n, err) == 0;
+
+	return finish(path, &wish, ok, &op_set_networks, err);
 }
 
 enum users_edit_result

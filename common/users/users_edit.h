@@ -20,10 +20,11 @@
 
 enum users_edit_result {
 	USERS_EDIT_DONE,
-	USERS_EDIT_EXISTS,	/* add: there is such a user already */
+	USERS_EDIT_EXISTS,	/* add: there is such a user already; or
+				 * another user has such a network */
 	USERS_EDIT_NOT_FOUND,	/* no such user, or no file */
-	USERS_EDIT_BAD_INPUT,	/* not a name, hash, group, time, source or
-				 * class */
+	USERS_EDIT_BAD_INPUT,	/* not a name, hash, group, time, source,
+				 * network or class */
 	USERS_EDIT_BAD_FILE,	/* the file has errors, or must be edited by
 				 * hand; err has "path:line:column: what" */
 	USERS_EDIT_FAILED,	/* the system refused, or it stayed locked */
@@ -38,6 +39,9 @@ struct users_edit_user {
 	const struct str *sources;	/* as cidr_parse() reads; may be NULL
 					 * when there are none: anywhere */
 	size_t n_sources;
+	const struct str *networks;	/* the same; may be NULL when there
+					 * are none */
+	size_t n_networks;
 	struct str limits;	/* the name of a class; ptr NULL: none */
 };
 
@@ -63,6 +67,11 @@ enum users_edit_result users_edit_set_groups(const char *path,
 /* All his sources; none, that is anywhere, takes the key's lines out. */
 enum users_edit_result users_edit_set_sources(const char *path,
     struct str name, const struct str *sources, size_t n, struct err *err)
+    MUST_CHECK;
+/* All his networks, none of which another user has; none takes the key's lines
+ * out. */
+enum users_edit_result users_edit_set_networks(const char *path,
+    struct str name, const struct str *networks, size_t n, struct err *err)
     MUST_CHECK;
 /* ptr NULL: none, which takes the key's line out. */
 enum users_edit_result users_edit_set_limits(const char *path,

@@ -69,6 +69,9 @@ void users_entry_free(struct users_entry *e);
 typedef void users_network_twice_fn(void *arg,
     const struct users_network *first, const struct users_network *again);
 
+/* Is exactly this one in the list? */
+bool users_networks_have(const struct cidr_list *networks,
+    const struct cidr *network);
 void users_networks_add(struct users_file *f, const struct users_network *n);
 /* After all were added, before the first look-up. */
 void users_networks_sort(struct users_file *f, users_network_twice_fn *twice,

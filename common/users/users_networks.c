@@ -19,6 +19,16 @@ compare(const struct cidr *a, const struct cidr *b)
 	return order != 0 ? order : a->bits - b->bits;
 }
 
+bool
+users_networks_have(const struct cidr_list *networks,
+    const struct cidr *network)
+{
+	for (size_t i = 0; i < networks->n; i++)
+		if (compare(&networks->v[i], network) == 0)
+			return true;
+	return false;
+}
+
 /* The same networks in the order of the file. */
 static int
 by_place(const void *a, const void *b)

@@ -8,6 +8,17 @@
 #include "crypt/passhash.h"
 #include "users/users_impl.h"
 
+/* Names what cannot be said in the file. Returns -1. */
+static int
+refuse(struct str what, const char *why, struct err *err)
+{
+	char shown[128];
+	struct text t = text_on(shown, sizeof(shown));
+
+	text_escaped(&t, what);
+	return err_set(err, "%s: %s", shown, why);
+}
+
 int
 users_wish_name(struct user *wish, struct str name, struct err *err)
 {
@@ -32,7 +43,7 @@ static int
 add_group(struct string_list *groups, struct str group, struct err *err)
 {
 	if (!users_name_ok(group))
-		return err_set(err, "not a group's name");
+		return refuse(group, "not a group's name", err);
 	for (size_t i = 0; i < groups->n; i++)
 		if (str_eq_nocase(str_from(groups->v[i]), group))
 			return err_set(err, "the group %s is given twice",
@@ -70,17 +81,13 @@ users_wish_expires(struct user *wish, uint64_t expires_us, struct err *err)
 }
 
 static int
-add_source(struct cidr_list *sources, struct str source, struct err *err)
+add_range(struct cidr_list *ranges, struct str range, struct err *err)
 {
-	char shown[128];
-	struct text t = text_on(shown, sizeof(shown));
 	struct err why;
 
-	if (cidr_parse(&sources->v[sources->n], source, &why) != 0) {
-		text_escaped(&t, source);
-		return err_set(err, "%s: %s", shown, why.text);
-	}
-	sources->n++;
+	if (cidr_parse(&ranges->v[ranges->n], range, &why) != 0)
+		return refuse(range, why.text, err);
+	ranges->n++;
 	return 0;
 }
 
@@ -90,7 +97,33 @@ users_wish_sources(struct user *wish, const struct str *sources, size_t n,
 {
 	wish->sources.v = xcalloc(n + 1, sizeof(*wish->sources.v));
 	for (size_t i = 0; i < n; i++)
-		if (add_source(&wish->sources, sources[i], err) != 0)
+		if (add_range(&wish->sources, sources[i], err) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+add_network(struct cidr_list *networks, struct str network, struct err *err)
+{
+	const struct cidr_list before = *networks;
+
+	if (add_range(networks, network, err) != 0)
+		return -1;
+	if (users_networks_have(&before, &networks->v[before.n]))
+		return refuse(network, "the network is given twice", err);
+	return 0;
+}
+
+int
+users_wish_networks(struct user *wish, const struct str *networks, size_t n,
+    struct err *err)
+{
+	if (n > USERS_NETWORKS_MAX)
+		return err_set(err, "more than %d networks",
+		    USERS_NETWORKS_MAX);
+	wish->networks.v = xcalloc(n + 1, sizeof(*wish->networks.v));
+	for (size_t i = 0; i < n; i++)
+		if (add_network(&wish->networks, networks[i], err) != 0)
 			return -1;
 	return 0;
 }

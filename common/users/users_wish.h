@@ -16,13 +16,15 @@ int users_wish_name(struct user *wish, struct str name, struct err *err)
     MUST_CHECK;
 int users_wish_hash(struct user *wish, struct str hash, struct err *err)
     MUST_CHECK;
-/* Once, and so the sources. */
+/* Once, and so the sources and the networks. */
 int users_wish_groups(struct user *wish, const struct str *groups, size_t n,
     struct err *err) MUST_CHECK;
 int users_wish_expires(struct user *wish, uint64_t expires_us,
     struct err *err) MUST_CHECK;
 int users_wish_sources(struct user *wish, const struct str *sources, size_t n,
     struct err *err) MUST_CHECK;
+int users_wish_networks(struct user *wish, const struct str *networks,
+    size_t n, struct err *err) MUST_CHECK;
 /* ptr NULL: none. */
 int users_wish_limits(struct user *wish, struct str limits, struct err *err)
     MUST_CHECK;

@@ -98,7 +98,7 @@ struct step {
 	bool add;
 	const char *groups[3];
 	uint64_t expires_us;
-	const char *sources[3], *limits;
+	const char *sources[3], *limits, *networks[3];
 };
 
 /* All that stand there; how many. */
@@ -115,13 +115,15 @@ strs(struct str out[static 3], const char *const texts[static 3])
 static enum users_edit_result
 run(const struct step *s, struct err *err)
 {
-	struct str groups[3], sources[3];
+	struct str groups[3], sources[3], networks[3];
 	const struct users_edit_user u = {
 		.name = str_from(s->name), .hash = str_from(s->hash),
 		.groups = groups, .n_groups = strs(groups, s->groups),
 		.expires_us = s->expires_us,
 		.sources = sources, .n_sources = strs(sources, s->sources),
 		.limits = str_from(s->limits),
+		.networks = networks,
+		.n_networks = strs(networks, s->networks),
 	};
 
 	if (s->hash == NULL)
@@ -148,9 +150,10 @@ static const struct {
 	{ "[[users]]\r\nusername = \"a\"\r\n" "password_hash = '" Y "'\r\n",
 	    { "b", Y, true }, "[[users]]\r\nusername = \"a\"\r\n"
 	    "password_hash = '" Y "'\r\n\n" USER("b") },
-	{ "", { "a", Y, true, { NULL }, DAY, { "::1" }, "x" },
+	{ "", { "a", Y, true, { NULL }, DAY, { "::1" }, "x", { "fc00::/7" } },
 	    USER("a") "expires = 2027-01-01T00:00:00Z\n"
-	    "sources = [\"::1/128\"]\nlimits = \"x\"\n" },
+	    "sources = [\"::1/128\"]\nnetworks = [\"fc00::/7\"]\n"
+	    "limits = \"x\"\n" },
 	{ USER("a"), { "b", Y, true, { "g" }, 0, { "10.0.0.0/8", "::/0" } },
 	    USER("a") "\n" USER("b") "groups = [\"g\"]\n"
 	    "sources = [\"10.0.0.0/8\", \"::/0\"]\n" },
@@ -202,7 +205,7 @@ edits_keep_the_rest(void **state)
 
 /* ---- single keys ---- */
 
-enum key { HASH_, ENABLED, EXPIRES, GROUPS, SOURCES, LIMITS };
+enum key { HASH_, ENABLED, EXPIRES, GROUPS, SOURCES, NETWORKS, LIMITS };
 
 struct key_step {
 	const char *name;
@@ -226,6 +229,8 @@ set(const struct key_step *s, struct err *err)
 		return users_edit_set_groups(path, name, texts, n, err);
 	case SOURCES:
 		return users_edit_set_sources(path, name, texts, n, err);
+	case NETWORKS:
+		return users_edit_set_networks(path, name, texts, n, err);
 	case LIMITS:
 		return users_edit_set_limits(path, name,
 		    str_from(s->texts[0]), err);
@@ -235,6 +240,7 @@ set(const struct key_step *s, struct err *err)
 }
 
 #define BARE(name) "[[users]]\nusername = \"" name "\"\n"
+#define FARM(name, network) BARE(name) "networks = [\"" network "\"]\n"
 
 static const struct {
 	const char *before;
@@ -269,6 +275,15 @@ static const struct {
 	    " # end\n" },
 	{ USER("a") "sources = [\"::1\"]\n", { "a", SOURCES, 0,
 	    { "0.0.0.0/0" } }, USER("a") "sources = [\"0.0.0.0/0\"]\n" },
+	{ BARE("a") "networks = [ '10.0.0.7' ] # x\n" FARM("b", "::1"),
+	    { "a", NETWORKS, 0, { "10.0.0.7", "10.0.0.0/8" } },
+	    BARE("a") "networks = [\"10.0.0.7/32\", \"10.0.0.0/8\"] # x\n"
+	    FARM("b", "::1") },
+	/* Another's, but for its size. */
+	{ FARM("a", "10.0.0.0/8") FARM("b", "::1"),
+	    { "b", NETWORKS, 0, { "10.0.0.0/16", "::/0", "0.0.0.0/0" } },
+	    FARM("a", "10.0.0.0/8")
+	    FARM("b", "10.0.0.0/16\", \"::/0\", \"0.0.0.0/0") },
 	{ USER("a") "limits = 'x' # y\n", { "a", LIMITS, 0, { "z.A-_9" } },
 	    USER("a") "limits = \"z.A-_9\" # y\n" },
 	{ "users = [ { username = \"a\", limits = \"x\", sources = [\"::1\"]"
@@ -292,6 +307,8 @@ static const struct {
 	    BARE("\xc3\xb6") "enabled = false\n" },
 	{ USER("a") "\n" USER("b"), { "a", SOURCES, 0, { "::1" } },
 	    USER("a") "sources = [\"::1/128\"]\n\n" USER("b") },
+	{ BARE("a") USER("b"), { "a", NETWORKS, 0, { "10.0.0.0/8" } },
+	    FARM("a", "10.0.0.0/8") USER("b") },
 	{ BARE("a") "sources = [\"::1\"]", { "a", LIMITS, 0, { "x" } },
 	    BARE("a") "sources = [\"::1\"]\nlimits = \"x\"\n" },
 	/* It goes. */
@@ -306,6 +323,8 @@ static const struct {
 	{ USER("a") "sources = [\"::1\"]\nlimits = \"x\" # y\n# z\n",
 	    { "a", LIMITS, 0, { NULL } },
 	    USER("a") "sources = [\"::1\"]\n# z\n" },
+	{ USER("a") "networks = [\n \"::1\", # x\n]\n" FARM("b", "::"),
+	    { "a", NETWORKS, 0, { NULL } }, USER("a") FARM("b", "::") },
 	/* It says so already, in whatever way. */
 	{ USER("a"), { "a", ENABLED, 1 }, USER("a") },
 	{ USER("a") "enabled  =  true\n", { "a", ENABLED, 1 },
@@ -324,6 +343,9 @@ static const struct {
 	    { "a", SOURCES, 0, { "10.0.0.7/32", "::/0" } },
 	    USER("a") "sources = [ '10.0.0.7', # one\n '::/0' ]\n" },
 	{ USER("a"), { "a", SOURCES, 0, { NULL } }, USER("a") },
+	{ FARM("a", "10.0.0.7"), { "a", NETWORKS, 0, { "10.0.0.7/32" } },
+	    FARM("a", "10.0.0.7") },
+	{ USER("a"), { "a", NETWORKS, 0, { NULL } }, USER("a") },
 	{ USER("a") "limits = 'x'\n", { "a", LIMITS, 0, { "x" } },
 	    USER("a") "limits = 'x'\n" },
 	{ USER("a"), { "a", LIMITS, 0, { NULL } }, USER("a") },
@@ -404,8 +426,8 @@ static const struct {
 	    "year 10000" },
 	{ USER("a"), { "a", GROUPS, 0, { "x", "y", "X" } },
 	    USERS_EDIT_BAD_INPUT, "the group x is given twice" },
-	{ USER("a"), { "a", GROUPS, 0, { "\x7f" } }, USERS_EDIT_BAD_INPUT,
-	    "group's name" },
+	{ USER("a"), { "a", GROUPS, 0, { "x", "y\x7f" } },
+	    USERS_EDIT_BAD_INPUT, "y\\x7f: not a group's name" },
 	{ USER("a"), { "b", SOURCES, 0, { "::1" } }, USERS_EDIT_NOT_FOUND,
 	    "no user b" },
 	{ USER("a"), { "b", LIMITS, 0, { NULL } }, USERS_EDIT_NOT_FOUND,
@@ -418,6 +440,21 @@ static const struct {
 	    USERS_EDIT_BAD_INPUT, "::/129: the prefix length" },
 	{ USER("a"), { "a", SOURCES, 0, { "" } }, USERS_EDIT_BAD_INPUT,
 	    "not an IP address" },
+	{ USER("a"), { "b", NETWORKS, 0, { "::1" } }, USERS_EDIT_NOT_FOUND,
+	    "no user b" },
+	{ USER("a"), { "a", NETWORKS, 0, { "here" } }, USERS_EDIT_BAD_INPUT,
+	    "here: not an IP address or range" },
+	{ USER("a"), { "a", NETWORKS, 0, { "10.0.0.7/8" } },
+	    USERS_EDIT_BAD_INPUT, "10.0.0.7/8: bits are set behind" },
+	{ USER("a"), { "a", NETWORKS, 0, { "::1", "10.0.0.7", "::1/128" } },
+	    USERS_EDIT_BAD_INPUT, "::1/128: the network is given twice" },
+	{ FARM("a", "::1") BARE("b"), { "b", NETWORKS, 0, { "::2", "::1" } },
+	    USERS_EDIT_EXISTS, "::1/128 is already a network of the user a" },
+	{ BARE("a") FARM("b", "10.0.0.0/8"),
+	    { "a", NETWORKS, 0, { "10.0.0.0/8" } }, USERS_EDIT_EXISTS,
+	    "10.0.0.0/8 is already a network of the user b" },
+	{ "users = [ { username = \"a\" } ]\n", { "a", NETWORKS, 0,
+	    { "::1" } }, USERS_EDIT_BAD_FILE, ":1:11: written in a way" },
 	{ USER("a"), { "a", LIMITS, 0, { "" } }, USERS_EDIT_BAD_INPUT,
 	    "limits class: 1 to 64" },
 	{ USER("a"), { "a", LIMITS, 0, { "x y" } }, USERS_EDIT_BAD_INPUT,
@@ -482,6 +519,11 @@ static const struct {
 	    USERS_EDIT_BAD_INPUT, "known strong" },
 	{ USER("a"), { "b", Y, true, { "" } }, USERS_EDIT_BAD_INPUT,
 	    "group's name" },
+	{ USER("a"), { "b", Y, true, { NULL }, 0, { NULL }, NULL, { "::1/8" } },
+	    USERS_EDIT_BAD_INPUT, "::1/8: bits are set behind" },
+	{ USER("a") "networks = [\"::1\"]\n", { "b", Y, true, { NULL }, 0,
+	    { NULL }, NULL, { "::1" } }, USERS_EDIT_EXISTS,
+	    "::1/128 is already a network of the user a" },
 	{ USER("a"), { "b", Y, true, { "x", "X" } }, USERS_EDIT_BAD_INPUT,
 	    "twice" },
 	{ USER("a"), { "b", Y, true, { NULL }, UINT64_MAX },
@@ -537,6 +579,27 @@ too_many_groups(void **state)
 	assert_int_equal(users_edit_add(path, &u, &err), USERS_EDIT_BAD_INPUT);
 	u.n_groups--;
 	assert_int_equal(users_edit_add(path, &u, &err), USERS_EDIT_DONE);
+}
+
+static void
+too_many_networks(void **state)
+{
+	struct str networks[USERS_NETWORKS_MAX + 1];
+	char texts[USERS_NETWORKS_MAX + 1][24];
+	struct err err = { "" };
+
+	(void)state;
+	put(BARE("a"));
+	for (size_t i = 0; i < ARRAY_LEN(networks); i++) {
+		snprintf(texts[i], sizeof(texts[i]), "::%zx", i);
+		networks[i] = str_from(texts[i]);
+	}
+	assert_int_equal(users_edit_set_networks(path, STR("a"), networks,
+		USERS_NETWORKS_MAX + 1, &err), USERS_EDIT_BAD_INPUT);
+	assert_string_equal(err.text, "more than 256 networks");
+	holds(BARE("a"));
+	assert_int_equal(users_edit_set_networks(path, STR("a"), networks,
+		USERS_NETWORKS_MAX, &err), USERS_EDIT_DONE);
 }
 
 static struct stat
@@ -747,6 +810,7 @@ main(void)
 		TEST(single_keys),
 		TEST(refused_keys_change_nothing),
 		TEST(too_many_groups),
+		TEST(too_many_networks),
 		TEST(new_file_is_closed),
 		TEST(new_file_of_root_is_the_directorys),
 		TEST(mode_and_owner_stay),
