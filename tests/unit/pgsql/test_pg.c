@@ -393,6 +393,13 @@ test_every_wait_has_an_end(void **state)
 	cutter_stop(&c);
 }
 
+static void
+connects(struct pg *p)
+{
+	if (pg_connect(p) != PG_OK)
+		fail_msg("%s", pg_message(p));
+}
+
 /* What no server would send: at worst there is no connection. */
 static void
 test_cut_answers(void **state)
@@ -412,13 +419,15 @@ test_cut_answers(void **state)
 		cutter_cut_after(c, at);
 		assert_int_equal(pg_connect(p), PG_AWAY);
 		assert_false(pg_is_final(p));
+		assert_true(cutter_was_cut(c));
 	}
 	for (long at = 0; at < asked; at += 3) {
-		OK(pg_connect(p));
+		connects(p);
 		cutter_cut_after(c, at);
 		assert_int_equal(pg_query(p, &add, &a, NULL), PG_AWAY);
+		assert_true(cutter_was_cut(c));
 	}
-	OK(pg_connect(p));
+	connects(p);
 	OK(pg_query(p, &add, &a, NULL));
 	pg_free(&p);
 	pg_params_fini(&a);
