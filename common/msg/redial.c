@@ -88,18 +88,34 @@ is_lost(struct redial *r)
 }
 
 static void
-on_tick(void *arg)
+look(struct redial *r)
 {
-	struct redial *r = arg;
-
-	if (nng_aio_result(r->tick) != 0)
-		return;		/* the end */
-	forget_dead_peer(r);
 	if (!is_lost(r)) {
 		r->lost = 0;
 	} else if (++r->lost >= TICKS_LOST) {
 		r->lost = 0;
 		replace(r);
+	}
+}
+
+/*
+ * Runs on one of nng's threads, of which there are few, and may keep it: a peer
+ * is given time to greet, and the end of a dialler waits for another of these
+ * threads. With all of them in here nothing in the process would be connected
+ * ever again; so one looks at a time, and who finds it looking, a tick later.
+ */
+static void
+on_tick(void *arg)
+{
+	static pthread_mutex_t looking = PTHREAD_MUTEX_INITIALIZER;
+	struct redial *r = arg;
+
+	if (nng_aio_result(r->tick) != 0)
+		return;		/* the end */
+	forget_dead_peer(r);
+	if (pthread_mutex_trylock(&looking) == 0) {
+		look(r);
+		pthread_mutex_unlock(&looking);
 	}
 	nng_sleep_aio(r->period, r->tick);
 }

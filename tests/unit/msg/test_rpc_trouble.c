@@ -513,6 +513,31 @@ test_slow_greeting(void **state)
 	rpc_client_free(&r.client);
 }
 
+/* More clients than nng has threads, to a peer that seems to live but greets
+ * none: all look for it in the same moments, and each comes to dial anew. */
+static void
+test_many_look_at_once(void **state)
+{
+	enum { CLIENTS = 32 };
+	struct rpc_client *clients[CLIENTS];
+	int listener = sp_listen(place.path), fd[4 * CLIENTS];
+	/* Where nng is old: dialled, looked for twice, dialled again. */
+	size_t n = bus_nng_is_older(1, 8) ? ARRAY_LEN(fd) : CLIENTS;
+
+	(void)state;
+	for (size_t i = 0; i < CLIENTS; i++)
+		clients[i] = client_new(place.address, LONG);
+	for (size_t i = 0; i < n; i++) {
+		fd[i] = sp_take(listener);
+		(void)!send(fd[i], "", 1, MSG_NOSIGNAL);
+	}
+	for (size_t i = 0; i < n; i++)
+		close(fd[i]);
+	close(listener);
+	for (size_t i = 0; i < CLIENTS; i++)
+		rpc_client_free(&clients[i]);
+}
+
 static void
 test_server_restarts(void **state)
 {
@@ -577,6 +602,7 @@ main(void)
 		CASE(test_leaves_with_calls_that_wait),
 		CASE(test_any_start_order),
 		CASE(test_slow_greeting),
+		CASE(test_many_look_at_once),
 		CASE(test_server_restarts),
 		CASE(test_two_servers_on_one_address),
 	};
