@@ -6,6 +6,7 @@ Like e2e, each test process lives in a network namespace of its own with nothing
 but `lo`, where every address is local. A fixture for each stack, which a process
 starts when first asked; --dist loadgroup sees to it that few do.
 """
+import contextlib
 import pathlib
 import re
 import sys
@@ -64,11 +65,12 @@ def start(tmp_path_factory, nameserver):
             suite = Suite(TOP, state, name, nameserver)
             suite.start()
             running[name] = suite
+            ends.callback(suite.finish)
         return running[name]
 
-    yield of
-    for suite in running.values():
-        suite.finish()
+    # All of them, whatever one of them has to say.
+    with contextlib.ExitStack() as ends:
+        yield of
 
 
 @pytest.fixture
