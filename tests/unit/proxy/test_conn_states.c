@@ -251,12 +251,14 @@ test_questions_have_budgets(void **state)
 	struct rig *r = *state;
 	int fd;
 
-	r->cfg.timeouts_login = r->cfg.timeouts_decide = 100;
+	r->cfg.timeouts_login = 100;
 	fd = bring_to(r, CONN_AUTH_WAIT);
 	wait_state(r, CONN_LINGER);
 	close(fd);
 	wait_gone(r);
 	peers_next_session(r->peers, RECORD_REJECT, "auth_silent");
+	r->cfg.timeouts_login = 20000;
+	r->cfg.timeouts_decide = 100;
 	fd = bring_to(r, CONN_ACL_WAIT);
 	wait_state(r, CONN_LINGER);
 	close(fd);
