@@ -114,6 +114,8 @@ cmd_users_add(struct cli *c)
 		return CLI_BAD_CONFIG;
 	if (expires != NULL)
 		code = read_time(expires, &user.expires_us);
+	if (code == CLI_OK && users_edit_check(&user, &err) != USERS_EDIT_DONE)
+		code = cli_fail(CLI_USAGE, "%s", err.text);
 	if (code == CLI_OK)
 		code = hash_password(c, hash);
 	if (code != CLI_OK)

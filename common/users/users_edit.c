@@ -340,21 +340,39 @@ finish(const char *path, struct user *wish, bool ok,
 	return r;
 }
 
+/* A new user, but for his hash. */
+static bool
+wish_new(struct user *wish, const struct users_edit_user *user,
+    struct err *err)
+{
+	return users_wish_name(wish, user->name, err) == 0 &&
+	    users_wish_groups(wish, user->groups, user->n_groups,
+		err) == 0 &&
+	    users_wish_expires(wish, user->expires_us, err) == 0 &&
+	    users_wish_sources(wish, user->sources, user->n_sources,
+		err) == 0 &&
+	    users_wish_networks(wish, user->networks, user->n_networks,
+		err) == 0 &&
+	    users_wish_limits(wish, user->limits, err) == 0;
+}
+
+enum users_edit_result
+users_edit_check(const struct users_edit_user *user, struct err *err)
+{
+	struct user wish = { 0 };
+	bool ok = wish_new(&wish, user, err);
+
+	users_user_fini(&wish);
+	return ok ? USERS_EDIT_DONE : USERS_EDIT_BAD_INPUT;
+}
+
 enum users_edit_result
 users_edit_add(const char *path, const struct users_edit_user *user,
     struct err *err)
 {
 	struct user wish = { 0 };
-	bool ok = users_wish_name(&wish, user->name, err) == 0 &&
-	    users_wish_hash(&wish, user->hash, err) == 0 &&
-	    users_wish_groups(&wish, user->groups, user->n_groups,
-		err) == 0 &&
-	    users_wish_expires(&wish, user->expires_us, err) == 0 &&
-	    users_wish_sources(&wish, user->sources, user->n_sources,
-		err) == 0 &&
-	    users_wish_networks(&wish, user->networks, user->n_networks,
-		err) == 0 &&
-	    users_wish_limits(&wish, user->limits, err) == 0;
+	bool ok = wish_new(&wish, user, err) &&
+	    users_wish_hash(&wish, user->hash, err) == 0;
 
 	return finish(path, &wish, ok, &op_add, err);
 }

@@ -47,6 +47,11 @@ struct users_edit_user {
 
 /* Each fills err unless it gives USERS_EDIT_DONE. */
 
+/* USERS_EDIT_BAD_INPUT: all but the hash, which is not looked at, is not what a
+ * user may have. For what asks for a password only then. */
+enum users_edit_result users_edit_check(const struct users_edit_user *user,
+    struct err *err) MUST_CHECK;
+
 /* Appends the user; makes the file (not its directory) where there is none. */
 enum users_edit_result users_edit_add(const char *path,
     const struct users_edit_user *user, struct err *err) MUST_CHECK;

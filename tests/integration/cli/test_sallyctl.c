@@ -276,22 +276,12 @@ test_users_edit(void **state)
 static void
 test_users_add_whole(void **state)
 {
-	static const char *const bad[] = {
-		"--source 10.0.0.1/8", "--source here", "--limits b+g",
-		"--limits=", "--expires soon", "--expires=",
-	};
 	struct ctl *c = *state;
 
 	ctl_expect(c, CLI_OK, ADD "bob --group a --source 10.0.0.0/8 "
 	    "--expires 2099-01-01 --limits big --source=::1 --group b",
 	    PASSWORD "\n");
 	ctl_expect(c, CLI_OK, ADD "eve --expires never", PASSWORD "\n");
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		char *line = xasprintf(ADD "joe %s", bad[i]);
-
-		ctl_expect(c, CLI_USAGE, line, PASSWORD "\n");
-		free(line);
-	}
 	ctl_expect(c, CLI_OK, "users list --file users.toml", NULL);
 	assert_string_equal(c->out,
 	    "USER  GROUPS  ENABLED  EXPIRES                   PASSWORD  "
@@ -301,6 +291,40 @@ test_users_add_whole(void **state)
 	    "eve   -       yes      -                         yes       "
 	    "-       -                   -\n");
 	assert_password(c, "bob", PASSWORD);
+}
+
+/* What is wrong is said before anybody is asked for a password: there is no
+ * terminal here, which would be said otherwise. */
+static void
+test_users_add_bad(void **state)
+{
+	static const struct {
+		const char *args, *says;
+	} cases[] = {
+		{ "joe --source 10.0.0.1/8", "10.0.0.1/8: bits are set" },
+		{ "joe --source here", "here: not an IP address" },
+		{ "joe --limits b+g", "the name of a limits class" },
+		{ "joe --limits=", "the name of a limits class" },
+		{ "joe --expires soon", "soon: expected a time" },
+		{ "joe --expires=", "expected a time" },
+		{ "joe --group a\tb", "a\\x09b: not a group's name" },
+		{ "joe --group a --group A", "the group a is given twice" },
+		{ "j\te", "expected a user name" },
+	};
+	struct ctl *c = *state;
+
+	ctl_write(c, "users.toml", "");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *line = xasprintf("users add --file users.toml %s",
+		    cases[i].args);
+
+		ctl_expect(c, CLI_USAGE, line, NULL);
+		if (strstr(c->err, cases[i].says) == NULL)
+			fail_msg("%s: %s", line, c->err);
+		free(line);
+	}
+	ctl_expect(c, CLI_OK, "users list --json --file users.toml", NULL);
+	assert_string_equal(c->out, "[]\n");
 }
 
 /* The path comes from the configuration where --file does not say it. */
@@ -590,6 +614,8 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_users, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_users_add_whole, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_users_add_bad, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_users_edit, setup,
 		    teardown),

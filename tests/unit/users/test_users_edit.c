@@ -112,19 +112,31 @@ strs(struct str out[static 3], const char *const texts[static 3])
 	return n;
 }
 
+struct lists {
+	struct str groups[3], sources[3], networks[3];
+};
+
+/* Borrows from both. */
+static struct users_edit_user
+user_of(const struct step *s, struct lists *l)
+{
+	return (struct users_edit_user){
+		.name = str_from(s->name), .hash = str_from(s->hash),
+		.groups = l->groups, .n_groups = strs(l->groups, s->groups),
+		.expires_us = s->expires_us,
+		.sources = l->sources,
+		.n_sources = strs(l->sources, s->sources),
+		.limits = str_from(s->limits),
+		.networks = l->networks,
+		.n_networks = strs(l->networks, s->networks),
+	};
+}
+
 static enum users_edit_result
 run(const struct step *s, struct err *err)
 {
-	struct str groups[3], sources[3], networks[3];
-	const struct users_edit_user u = {
-		.name = str_from(s->name), .hash = str_from(s->hash),
-		.groups = groups, .n_groups = strs(groups, s->groups),
-		.expires_us = s->expires_us,
-		.sources = sources, .n_sources = strs(sources, s->sources),
-		.limits = str_from(s->limits),
-		.networks = networks,
-		.n_networks = strs(networks, s->networks),
-	};
+	struct lists lists;
+	const struct users_edit_user u = user_of(s, &lists);
 
 	if (s->hash == NULL)
 		return users_edit_delete(path, u.name, err);
@@ -562,6 +574,28 @@ refused_edits_change_nothing(void **state)
 	}
 }
 
+/* What is wrong with a new user but for his hash, known without a file. */
+static void
+checked_before_the_hash(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		const struct step *s = &refused[i].step;
+		bool bad = refused[i].result == USERS_EDIT_BAD_INPUT &&
+		    s->hash != NULL && strcmp(s->hash, Y) == 0;
+		struct lists lists;
+		struct users_edit_user u = user_of(s, &lists);
+		struct err err = { "" };
+		enum users_edit_result r;
+
+		u.hash = STR("");
+		r = users_edit_check(&u, &err);
+		if (r != (bad ? USERS_EDIT_BAD_INPUT : USERS_EDIT_DONE) ||
+		    (bad && strstr(err.text, refused[i].says) == NULL))
+			fail_msg("%zu gave %d, %s", i, r, err.text);
+	}
+}
+
 static void
 too_many_groups(void **state)
 {
@@ -809,6 +843,7 @@ main(void)
 		TEST(refused_edits_change_nothing),
 		TEST(single_keys),
 		TEST(refused_keys_change_nothing),
+		TEST(checked_before_the_hash),
 		TEST(too_many_groups),
 		TEST(too_many_networks),
 		TEST(new_file_is_closed),
