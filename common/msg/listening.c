@@ -98,6 +98,13 @@ is_stopping(struct listening *l)
 	return stopping;
 }
 
+/* Without it nng ends a nap without the threads that greet peers. */
+static void
+on_napped(void *arg)
+{
+	(void)arg;
+}
+
 static void
 nap(struct listening *l)
 {
@@ -186,7 +193,7 @@ listening_start(struct listening **out, const struct nng_socket_s *socket,
 	if (open_listener(l, err) != 0)
 		return -1;
 	if (path != NULL && bus_nng_is_older(1, 6)) {
-		if (nng_aio_alloc(&l->nap, NULL, NULL) != 0 ||
+		if (nng_aio_alloc(&l->nap, on_napped, NULL) != 0 ||
 		    pthread_create(&l->guard, NULL, run_guard, l) != 0)
 			return err_set(err, "%s: cannot start a thread",
 			    address);
