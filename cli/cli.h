@@ -38,7 +38,7 @@ struct cli_option {
 };
 
 #define CLI_OPTIONS_MAX 64
-#define CLI_WORDS_MAX 65	/* a user and as many groups as there may be */
+#define CLI_WORDS_MAX 257	/* a user and as many networks as he may have */
 
 /* What the command line said, borrowed from argv. */
 struct cli_args {
@@ -111,6 +111,7 @@ enum cli_exit cmd_users_failures(struct cli *c);
 enum cli_exit cmd_users_groups(struct cli *c);
 enum cli_exit cmd_users_limits(struct cli *c);
 enum cli_exit cmd_users_list(struct cli *c);
+enum cli_exit cmd_users_networks(struct cli *c);
 enum cli_exit cmd_users_passwd(struct cli *c);
 enum cli_exit cmd_users_reload(struct cli *c);
 enum cli_exit cmd_users_sources(struct cli *c);

@@ -99,12 +99,15 @@ cmd_users_add(struct cli *c)
 	const char *path = cmd_users_path(c);
 	const char *expires = cli_get(&c->args, "expires");
 	struct str groups[CLI_OPTIONS_MAX], sources[CLI_OPTIONS_MAX];
+	struct str networks[CLI_OPTIONS_MAX];
 	char hash[PASSHASH_MAX];
 	struct users_edit_user user = {
 		.name = str_from(c->args.words[0]),
 		.groups = groups, .n_groups = values_of(c, "group", groups),
 		.sources = sources,
 		.n_sources = values_of(c, "source", sources),
+		.networks = networks,
+		.n_networks = values_of(c, "network", networks),
 		.limits = str_from(cli_get(&c->args, "limits")),
 	};
 	struct err err = { 0 };
@@ -253,6 +256,12 @@ enum cli_exit
 cmd_users_sources(struct cli *c)
 {
 	return set_words(c, "sources", "any", users_edit_set_sources);
+}
+
+enum cli_exit
+cmd_users_networks(struct cli *c)
+{
+	return set_words(c, "networks", "none", users_edit_set_networks);
 }
 
 enum cli_exit

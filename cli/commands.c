@@ -86,6 +86,8 @@ static const struct cli_option users_add_options[] = {
 	{ "group", "GROUP", "a group of the user; repeatable" },
 	{ "source", "SOURCE", "an address or range that the user may come from "
 	    "(default: anywhere); repeatable" },
+	{ "network", "NETWORK", "an address or range whose clients are the "
+	    "user (pam.address); repeatable" },
 	{ "limits", "CLASS", "a class of limits" },
 	{ "expires", "TIME|never",
 	    "when the user's logins end (default never)" },
@@ -119,6 +121,12 @@ static const struct cli_option users_groups_options[] = {
 
 static const struct cli_option users_sources_options[] = {
 	{ "any", NULL, "let the user come from anywhere" },
+	USERS_FILE,
+	{ NULL, NULL, NULL },
+};
+
+static const struct cli_option users_networks_options[] = {
+	{ "none", NULL, "take all networks away" },
 	USERS_FILE,
 	{ NULL, NULL, NULL },
 };
@@ -190,6 +198,9 @@ const struct cli_command cli_commands[] = {
 	{ "users", "sources", "USER [SOURCE]...", 1, CLI_WORDS_MAX,
 	    "Set all addresses and ranges that a user may come from",
 	    users_sources_options, cmd_users_sources },
+	{ "users", "networks", "USER [NETWORK]...", 1, CLI_WORDS_MAX,
+	    "Set all addresses and ranges whose clients are a user",
+	    users_networks_options, cmd_users_networks },
 	{ "users", "limits", "USER [CLASS]", 1, 2,
 	    "Set the class of limits of a user",
 	    users_limits_options, cmd_users_limits },

@@ -150,7 +150,7 @@ class LoginStack(Stack):
         write(state / "etc/acl.toml", POLICY)
         self.service("sallyport", DENY)
         self.service("sallyport-client", ACCESS)
-        self.service("access.conf", "+:rhostusr:127.0.0.1 127.0.0.7\n-:ALL:ALL\n")
+        self.service("access.conf", "+:rhostusr:127.0.0.1 127.0.0.7 127.0.0.8\n-:ALL:ALL\n")
 
     def service(self, name, text):
         write(self.state / "pam" / name, text.format(pam=self.state / "pam"))
@@ -291,6 +291,11 @@ def test_a_network_has_a_name(suite, url):
     assert suite.ctl("users", "reload").returncode == 0
     is_let_in(suite.ask(MACHINES, url, source="127.0.0.7"))
     suite.record("&user=farm", auth_method="pam.address", source_ip="127.0.0.7")
+    suite.add_user("barn", ("networks", "barn", "127.0.0.8"))
+    is_let_in(suite.ask(MACHINES, url, source="127.0.0.8"))
+    suite.record("&user=barn", auth_method="pam.address", source_ip="127.0.0.8")
+    taken = suite.ctl("users", "networks", "barn", "127.0.0.8", "127.0.0.7")
+    assert taken.returncode == 5 and "of the user farm" in taken.stderr, taken
 
 
 def test_an_address_and_a_login(suite, url):

@@ -223,6 +223,10 @@ test_users_edit(void **state)
 		    "yes       big     10.0.0.0/8,::1/128  -" },
 		{ "sources bob --any", "bob: sources changed\n",
 		    "yes       big     -  " },
+		{ "networks bob 10.1.0.0/16 ::2", "bob: networks changed\n",
+		    "big     -        10.1.0.0/16,::2/128\n" },
+		{ "networks bob --none", "bob: networks changed\n",
+		    "big     -        -\n" },
 		{ "limits bob --none", "bob: limits changed\n",
 		    "yes       -       -  " },
 	};
@@ -245,6 +249,12 @@ test_users_edit(void **state)
 		{ CLI_USAGE, "sources bob ::1 --any" },
 		{ CLI_USAGE, "sources bob here" },
 		{ CLI_USAGE, "sources bob 10.0.0.1/8" },
+		{ CLI_NOT_FOUND, "networks joe ::1" },
+		{ CLI_USAGE, "networks bob" },
+		{ CLI_USAGE, "networks bob ::1 --none" },
+		{ CLI_USAGE, "networks bob here" },
+		{ CLI_USAGE, "networks bob ::1 ::1" },
+		{ CLI_CONFLICT, "networks bob 10.9.0.0/16" },
 		{ CLI_NOT_FOUND, "limits joe --none" },
 		{ CLI_USAGE, "limits bob" },
 		{ CLI_USAGE, "limits bob big --none" },
@@ -252,9 +262,10 @@ test_users_edit(void **state)
 		{ CLI_USAGE, "limits bob b+g" },
 	};
 	struct ctl *c = *state;
-	char line[160];
+	char line[160], *before, *after;
 
 	ctl_expect(c, CLI_OK, ADD "bob --group old", PASSWORD "\n");
+	ctl_expect(c, CLI_OK, ADD "eve", PASSWORD "\n");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		snprintf(line, sizeof(line), "users %s --file users.toml",
 		    cases[i].args);
@@ -264,11 +275,18 @@ test_users_edit(void **state)
 		if (strstr(c->out, cases[i].line) == NULL)
 			fail_msg("%s: %s", cases[i].args, c->out);
 	}
+	ctl_expect(c, CLI_OK, "users networks eve 10.9.0.0/16 --file "
+	    "users.toml", NULL);
+	before = ctl_read(c, "users.toml");
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		snprintf(line, sizeof(line), "users %s --file users.toml",
 		    bad[i].args);
 		ctl_expect(c, bad[i].code, line, NULL);
 	}
+	after = ctl_read(c, "users.toml");
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
 	assert_password(c, "bob", PASSWORD);
 }
 
@@ -279,15 +297,18 @@ test_users_add_whole(void **state)
 	struct ctl *c = *state;
 
 	ctl_expect(c, CLI_OK, ADD "bob --group a --source 10.0.0.0/8 "
-	    "--expires 2099-01-01 --limits big --source=::1 --group b",
-	    PASSWORD "\n");
+	    "--expires 2099-01-01 --limits big --source=::1 --group b "
+	    "--network 10.1.0.0/16 --network=::2", PASSWORD "\n");
 	ctl_expect(c, CLI_OK, ADD "eve --expires never", PASSWORD "\n");
+	ctl_expect(c, CLI_CONFLICT, ADD "joe --network ::2", PASSWORD "\n");
+	assert_non_null(strstr(c->err,
+	    "::2/128 is already a network of the user bob"));
 	ctl_expect(c, CLI_OK, "users list --file users.toml", NULL);
 	assert_string_equal(c->out,
 	    "USER  GROUPS  ENABLED  EXPIRES                   PASSWORD  "
 	    "LIMITS  SOURCES             NETWORKS\n"
 	    "bob   a,b     yes      2099-01-01T00:00:00.000Z  yes       "
-	    "big     10.0.0.0/8,::1/128  -\n"
+	    "big     10.0.0.0/8,::1/128  10.1.0.0/16,::2/128\n"
 	    "eve   -       yes      -                         yes       "
 	    "-       -                   -\n");
 	assert_password(c, "bob", PASSWORD);
@@ -303,6 +324,9 @@ test_users_add_bad(void **state)
 	} cases[] = {
 		{ "joe --source 10.0.0.1/8", "10.0.0.1/8: bits are set" },
 		{ "joe --source here", "here: not an IP address" },
+		{ "joe --network ::1/8", "::1/8: bits are set" },
+		{ "joe --network ::1 --network ::1/128",
+		    "::1/128: the network is given twice" },
 		{ "joe --limits b+g", "the name of a limits class" },
 		{ "joe --limits=", "the name of a limits class" },
 		{ "joe --expires soon", "soon: expected a time" },
@@ -459,7 +483,10 @@ test_completion(void **state)
 		{ "users pa", "passwd", "add" },
 		{ "users so", "sources", "groups" },
 		{ "users sources bob --a", "--any", "--none" },
+		{ "users netw", "networks", "sources" },
+		{ "users networks bob --n", "--none", "--any" },
 		{ "users add --li", "--limits", "--source" },
+		{ "users add --ne", "--network", "--source" },
 		{ "users ''", "delete", "validate" },
 		{ "users add --pass", "--password-stdin", "--group" },
 		{ "users un", "unlock", "list" },
