@@ -89,7 +89,7 @@ assoc_destinations(const struct assoc *a)
 
 /* ---- deadlines ---- */
 
-/* Rounds up: none ends before its time. */
+/* Rounds up, and the begin is rounded down: to the second. */
 static uint64_t
 after(uint64_t from_s, uint64_t limit_ms)
 {
