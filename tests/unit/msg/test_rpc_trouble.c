@@ -514,11 +514,13 @@ test_slow_greeting(void **state)
 }
 
 /* More clients than nng has threads, to a peer that seems to live but greets
- * none: all look for it in the same moments, and each comes to dial anew. */
+ * none: all look for it in the same moments, and each comes to dial anew. The
+ * last test here: nng 1.5.2 may close none of these sockets, and then notices
+ * no loss in this process any more (redial.h). */
 static void
 test_many_look_at_once(void **state)
 {
-	enum { CLIENTS = 32 };
+	enum { CLIENTS = 16 };
 	struct rpc_client *clients[CLIENTS];
 	int listener = sp_listen(place.path), fd[4 * CLIENTS];
 	/* Where nng is old: dialled, looked for twice, dialled again. */
@@ -601,10 +603,10 @@ main(void)
 		CASE(test_unconnected),
 		CASE(test_leaves_with_calls_that_wait),
 		CASE(test_any_start_order),
-		CASE(test_slow_greeting),
-		CASE(test_many_look_at_once),
 		CASE(test_server_restarts),
 		CASE(test_two_servers_on_one_address),
+		CASE(test_slow_greeting),
+		CASE(test_many_look_at_once),
 	};
 
 	log_setup("test", LOG_ERROR, LOG_FORMAT_TEXT, 0);
