@@ -295,10 +295,12 @@ test_few_descriptors(void **state)
 	rig_wait_idle(r);
 	before = rig_descriptors(r);
 	crowd_in(r, fd);
-	/* Put out, or not let in while another worker has yet to make room. */
+	/* Put out, or not let in while another worker has yet to make room; or
+	 * its own worker has none as long as the other one is not running. */
 	rig_wait_sum_from(r, (const char *[]){
 	    "proxy_put_out_total{limit=\"pre_login\"}",
-	    "proxy_connections_total{result=\"limit_global\"}", NULL },
+	    "proxy_connections_total{result=\"limit_global\"}",
+	    "proxy_connections_total{result=\"no_memory\"}", NULL },
 	    CLIENTS - 512);
 	assert_int_equal(rig_metric(r, "proxy_accept_pauses_total"), 0);
 	for (unsigned i = 0; i < CLIENTS; i++)
