@@ -8,6 +8,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -17,8 +18,10 @@ uint64_t clock_mono_ms(void);
 uint64_t clock_wall_us(void);	/* µs since 1970, UTC */
 
 /* CLOCK_MONOTONIC in `ms`, for pthread_cond_timedwait: the waiting is the
- * kernel's, and goes by its clock whatever a test has set. */
+ * kernel's, and goes by its clock whatever a test has set. And a condition
+ * that is waited for by it; pthread_cond_destroy() ends it. */
 struct timespec clock_in_ms(uint64_t ms);
+void clock_cond_init(pthread_cond_t *cond);
 
 /* Room for "2026-11-20T12:34:56.123456Z" and a NUL. */
 #define CLOCK_TEXT_SIZE 28

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <nng/nng.h>
@@ -21,6 +20,7 @@
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "msg/errands.h"
@@ -30,7 +30,7 @@
 
 #define IPC_PREFIX "ipc://"
 #define TCP_PREFIX "tcp://"
-#define CLOSE_PATIENCE_S 2
+#define CLOSE_PATIENCE_MS 2000
 #define TICK_MIN_MS 250
 #define IPC_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
@@ -280,7 +280,7 @@ bus_open(struct bus **out, const struct bus_options *o, struct err *err)
 	b->address = xstrdup(o->address);
 	b->name = xstrdup(o->name);
 	pthread_mutex_init(&b->m, NULL);
-	pthread_cond_init(&b->cond, NULL);
+	clock_cond_init(&b->cond);
 	if (address_check(b, err) != 0)
 		goto fail;
 	if ((rv = socket_open(b)) != 0) {
@@ -377,12 +377,10 @@ leave(int status, void *arg)
 static bool
 wait_closed(struct bus *b)
 {
-	struct timespec until;
+	const struct timespec until = clock_in_ms(CLOSE_PATIENCE_MS);
 	bool closed;
 	int rc = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += CLOSE_PATIENCE_S;
 	pthread_mutex_lock(&b->m);
 	while (!b->closed && rc == 0)
 		rc = pthread_cond_timedwait(&b->cond, &b->m, &until);

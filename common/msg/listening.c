@@ -166,17 +166,6 @@ run_guard(void *arg)
 	return NULL;
 }
 
-static void
-cond_init_monotonic(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
 int
 listening_start(struct listening **out, const struct nng_socket_s *socket,
     const char *address, const char *path, unsigned group, struct err *err)
@@ -188,7 +177,7 @@ listening_start(struct listening **out, const struct nng_socket_s *socket,
 	l->path = path;
 	l->group = group;
 	pthread_mutex_init(&l->m, NULL);
-	cond_init_monotonic(&l->cond);
+	clock_cond_init(&l->cond);
 	*out = l;	/* before the first pipe comes */
 	if (open_listener(l, err) != 0)
 		return -1;

@@ -64,17 +64,13 @@ heartbeat_start(struct heartbeat **out, struct topic_pub *to,
     uint64_t interval_ms, struct err *err)
 {
 	struct heartbeat *h = xcalloc(1, sizeof(*h));
-	pthread_condattr_t attr;
 
 	h->to = to;
 	h->snapshot = snapshot;
 	h->instance = *instance;
 	h->interval_ms = interval_ms;
 	pthread_mutex_init(&h->m, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&h->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&h->wake);
 	errno = pthread_create(&h->thread, NULL, beat, h);
 	if (errno == 0) {
 		*out = h;

@@ -40,7 +40,6 @@ query_pg_pool_new(const struct query_source_options *o,
     struct query_source *source)
 {
 	struct query_pg_pool *p = xcalloc(1, sizeof(*p));
-	pthread_condattr_t attr;
 
 	p->source = source;
 	p->url = xstrdup(o->database);
@@ -49,10 +48,7 @@ query_pg_pool_new(const struct query_source_options *o,
 	p->limit = o->connections > 0 ? o->connections : 1;
 	p->connections = xcalloc(p->limit, sizeof(*p->connections));
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&p->changed);
 	return p;
 }
 

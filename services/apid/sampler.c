@@ -205,7 +205,6 @@ sampler_start(struct sampler **out, const struct sampler_options *o,
     struct err *err)
 {
 	struct sampler *s = xcalloc(1, sizeof(*s));
-	pthread_condattr_t attr;
 
 	s->o = *o;
 	s->query = query_new(o->source);
@@ -214,10 +213,7 @@ sampler_start(struct sampler **out, const struct sampler_options *o,
 		s->namespace = xstrdup(o->config->namespace);
 	}
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&s->wake);
 	look_at_database(s);
 	errno = pthread_create(&s->thread, NULL, run, s);
 	if (errno != 0) {

@@ -136,15 +136,11 @@ workers_start(struct workers **out, const struct workers_options *o,
 {
 	struct workers *w = xcalloc(1, sizeof(*w) +
 	    o->threads * sizeof(w->threads[0]));
-	pthread_condattr_t monotonic;
 
 	ASSERT(o->threads > 0 && o->queue > 0);
 	pthread_mutex_init(&w->m, NULL);
 	pthread_cond_init(&w->wake, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->wake_last, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&w->wake_last);
 	w->aside_ms = o->threads > 1 ? o->aside_ms : 0;
 	list_init(&w->jobs);
 	w->queue_max = o->queue;

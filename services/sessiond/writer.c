@@ -485,7 +485,6 @@ writer_start(struct writer **out, struct store *s,
     struct err *err)
 {
 	struct writer *w = xcalloc(1, sizeof(*w));
-	pthread_condattr_t attr;
 	int rv;
 
 	w->store = s;
@@ -495,10 +494,7 @@ writer_start(struct writer **out, struct store *s,
 	w->backend = metrics_backend_label(s->ops->backend);
 	list_init(&w->queue);
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&w->wake);
 	if (s->away)
 		tell_failure(w, STORE_AWAY);
 	if ((rv = pthread_create(&w->thread, NULL, run, w)) != 0) {

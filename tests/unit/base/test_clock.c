@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -157,6 +160,50 @@ test_frozen(void **state)
 	assert_true(clock_wall_us() > UINT64_C(1700000000000000));
 }
 
+struct door {
+	pthread_mutex_t m;
+	pthread_cond_t opened;
+	bool open;
+};
+
+static void *
+open_door(void *arg)
+{
+	struct door *d = arg;
+
+	pthread_mutex_lock(&d->m);
+	d->open = true;
+	pthread_cond_signal(&d->opened);
+	pthread_mutex_unlock(&d->m);
+	return NULL;
+}
+
+/* A time of this clock is long past on the other one, and the other way
+ * round. */
+static void
+test_waiting(void **state)
+{
+	struct door d = { .m = PTHREAD_MUTEX_INITIALIZER };
+	struct timespec until = clock_in_ms(60000);
+	pthread_t thread;
+	int rc = 0;
+
+	(void)state;
+	clock_cond_init(&d.opened);
+	pthread_mutex_lock(&d.m);
+	assert_int_equal(pthread_create(&thread, NULL, open_door, &d), 0);
+	while (!d.open && rc == 0)
+		rc = pthread_cond_timedwait(&d.opened, &d.m, &until);
+	assert_int_equal(rc, 0);
+	until = clock_in_ms(0);
+	while (rc == 0)
+		rc = pthread_cond_timedwait(&d.opened, &d.m, &until);
+	assert_int_equal(rc, ETIMEDOUT);
+	pthread_mutex_unlock(&d.m);
+	pthread_join(thread, NULL);
+	pthread_cond_destroy(&d.opened);
+}
+
 int
 main(void)
 {
@@ -166,6 +213,7 @@ main(void)
 		cmocka_unit_test(test_parse_stops_at_len),
 		cmocka_unit_test(test_agrees_with_libc),
 		cmocka_unit_test(test_frozen),
+		cmocka_unit_test(test_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
