@@ -109,7 +109,7 @@ set_value(struct users_change *e, struct str name, const char *key,
 	return USERS_EDIT_DONE;
 }
 
-/* ---- the keys: how each is written, or not at all ---- */
+/* ---- the lines: how each is written, or not at all ---- */
 
 static void
 print_name(struct bytes *b, const struct user *u)
@@ -180,48 +180,28 @@ print_enabled(struct bytes *b, const struct user *u)
 	bytes_fmt(b, "%s", u->enabled ? "true" : "false");
 }
 
-/* Those of a new user in their order, then the rest. */
-enum key {
-	KEY_NAME, KEY_HASH, KEY_GROUPS, KEY_EXPIRES, KEY_SOURCES, KEY_NETWORKS,
-	KEY_LIMITS, KEYS_OF_NEW,
-	KEY_ENABLED = KEYS_OF_NEW,
-};
-
 static const struct {
-	const char *name;
+	const char *key;
 	void (*print)(struct bytes *b, const struct user *u);
-} keys[] = {
-	[KEY_NAME] = { "username", print_name },
-	[KEY_HASH] = { "password_hash", print_hash },
-	[KEY_GROUPS] = { "groups", print_groups },
-	[KEY_EXPIRES] = { "expires", print_expires },
-	[KEY_SOURCES] = { "sources", print_sources },
-	[KEY_NETWORKS] = { "networks", print_networks },
-	[KEY_LIMITS] = { "limits", print_limits },
-	[KEY_ENABLED] = { "enabled", print_enabled },
+} lines[] = {
+	[USERS_LINE_NAME] = { "username", print_name },
+	[USERS_LINE_HASH] = { "password_hash", print_hash },
+	[USERS_LINE_GROUPS] = { "groups", print_groups },
+	[USERS_LINE_EXPIRES] = { "expires", print_expires },
+	[USERS_LINE_SOURCES] = { "sources", print_sources },
+	[USERS_LINE_NETWORKS] = { "networks", print_networks },
+	[USERS_LINE_LIMITS] = { "limits", print_limits },
+	[USERS_LINE_ENABLED] = { "enabled", print_enabled },
 };
-
-static enum users_edit_result
-set_key(struct users_change *e, const struct user *wish, enum key key)
-{
-	struct bytes value = { 0 };
-	enum users_edit_result r;
-
-	keys[key].print(&value, wish);
-	r = set_value(e, wish->name, keys[key].name,
-	    (struct str){ value.ptr, value.len });
-	bytes_fini(&value);
-	return r;
-}
 
 static void
-print_line(struct bytes *b, const struct user *u, enum key key)
+print_line(struct bytes *b, const struct user *u, enum users_line line)
 {
 	struct bytes value = { 0 };
 
-	keys[key].print(&value, u);
+	lines[line].print(&value, u);
 	if (value.len > 0) {
-		bytes_fmt(b, "%s = ", keys[key].name);
+		bytes_fmt(b, "%s = ", lines[line].key);
 		bytes_add(b, value.ptr, value.len);
 		bytes_fmt(b, "\n");
 	}
@@ -239,7 +219,7 @@ users_change_add(struct users_change *e, const struct user *wish)
 	if (b->len > 0 && b->ptr[b->len - 1] != '\n')
 		bytes_fmt(b, "\n");
 	bytes_fmt(b, "%s[[users]]\n", b->len > 0 ? "\n" : "");
-	for (enum key k = 0; k < KEYS_OF_NEW; k++)
+	for (enum users_line k = 0; k < USERS_LINES_OF_NEW; k++)
 		print_line(b, wish, k);
 	return USERS_EDIT_DONE;
 }
@@ -260,43 +240,15 @@ users_change_delete(struct users_change *e, const struct user *wish)
 }
 
 enum users_edit_result
-users_change_hash(struct users_change *e, const struct user *wish)
+users_change_line(struct users_change *e, const struct user *wish,
+    enum users_line line)
 {
-	return set_key(e, wish, KEY_HASH);
-}
+	struct bytes value = { 0 };
+	enum users_edit_result r;
 
-enum users_edit_result
-users_change_groups(struct users_change *e, const struct user *wish)
-{
-	return set_key(e, wish, KEY_GROUPS);
-}
-
-enum users_edit_result
-users_change_enabled(struct users_change *e, const struct user *wish)
-{
-	return set_key(e, wish, KEY_ENABLED);
-}
-
-enum users_edit_result
-users_change_expires(struct users_change *e, const struct user *wish)
-{
-	return set_key(e, wish, KEY_EXPIRES);
-}
-
-enum users_edit_result
-users_change_sources(struct users_change *e, const struct user *wish)
-{
-	return set_key(e, wish, KEY_SOURCES);
-}
-
-enum users_edit_result
-users_change_networks(struct users_change *e, const struct user *wish)
-{
-	return set_key(e, wish, KEY_NETWORKS);
-}
-
-enum users_edit_result
-users_change_limits(struct users_change *e, const struct user *wish)
-{
-	return set_key(e, wish, KEY_LIMITS);
+	lines[line].print(&value, wish);
+	r = set_value(e, wish->name, lines[line].key,
+	    (struct str){ value.ptr, value.len });
+	bytes_fini(&value);
+	return r;
 }

@@ -21,29 +21,25 @@ struct users_change {
 	struct err *err;
 };
 
+/* A user's lines, each a key: those of a new one in their order, the rest. */
+enum users_line {
+	USERS_LINE_NAME, USERS_LINE_HASH, USERS_LINE_GROUPS, USERS_LINE_EXPIRES,
+	USERS_LINE_SOURCES, USERS_LINE_NETWORKS, USERS_LINE_LIMITS,
+	USERS_LINES_OF_NEW,
+	USERS_LINE_ENABLED = USERS_LINES_OF_NEW,
+};
+
 /*
  * Each appends to `next` the whole text in which the user named by `wish` is
- * as it says there; he must be in the file and say something else, but for the
- * first one, where he must not be there. USERS_EDIT_BAD_FILE: it is written in
- * another way than is understood here.
+ * as it says there, or this line of his; he must be in the file and say
+ * something else, but for the first one, where he must not be there.
+ * USERS_EDIT_BAD_FILE: it is written in another way than is understood here.
  */
 enum users_edit_result users_change_add(struct users_change *e,
     const struct user *wish);
 enum users_edit_result users_change_delete(struct users_change *e,
     const struct user *wish);
-enum users_edit_result users_change_hash(struct users_change *e,
-    const struct user *wish);
-enum users_edit_result users_change_groups(struct users_change *e,
-    const struct user *wish);
-enum users_edit_result users_change_enabled(struct users_change *e,
-    const struct user *wish);
-enum users_edit_result users_change_expires(struct users_change *e,
-    const struct user *wish);
-enum users_edit_result users_change_sources(struct users_change *e,
-    const struct user *wish);
-enum users_edit_result users_change_networks(struct users_change *e,
-    const struct user *wish);
-enum users_edit_result users_change_limits(struct users_change *e,
-    const struct user *wish);
+enum users_edit_result users_change_line(struct users_change *e,
+    const struct user *wish, enum users_line line);
 
 #endif

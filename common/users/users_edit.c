@@ -15,8 +15,10 @@
 
 /* What may be done to a user. */
 struct operation {
+	/* NULL: of `line` alone. */
 	enum users_edit_result (*change)(struct users_change *e,
 	    const struct user *wish);
+	enum users_line line;
 	/* What the file shall say of him then; NULL: it shall not know him. */
 	void (*expect)(struct user *u, const struct user *wish);
 	bool there;	/* he must be there before, or must not */
@@ -73,22 +75,24 @@ expect_new(struct user *u, const struct user *wish)
 	u->enabled = true;
 }
 
-static const struct operation op_add = { users_change_add, expect_new, false };
-static const struct operation op_delete = { users_change_delete, NULL, true };
+static const struct operation op_add = {
+	.change = users_change_add, .expect = expect_new };
+static const struct operation op_delete = {
+	.change = users_change_delete, .there = true };
 static const struct operation op_set_hash = {
-	users_change_hash, expect_hash, true };
+	.line = USERS_LINE_HASH, .expect = expect_hash, .there = true };
 static const struct operation op_set_groups = {
-	users_change_groups, expect_groups, true };
+	.line = USERS_LINE_GROUPS, .expect = expect_groups, .there = true };
 static const struct operation op_set_enabled = {
-	users_change_enabled, expect_enabled, true };
+	.line = USERS_LINE_ENABLED, .expect = expect_enabled, .there = true };
 static const struct operation op_set_expires = {
-	users_change_expires, expect_expires, true };
+	.line = USERS_LINE_EXPIRES, .expect = expect_expires, .there = true };
 static const struct operation op_set_sources = {
-	users_change_sources, expect_sources, true };
+	.line = USERS_LINE_SOURCES, .expect = expect_sources, .there = true };
 static const struct operation op_set_networks = {
-	users_change_networks, expect_networks, true };
+	.line = USERS_LINE_NETWORKS, .expect = expect_networks, .there = true };
 static const struct operation op_set_limits = {
-	users_change_limits, expect_limits, true };
+	.line = USERS_LINE_LIMITS, .expect = expect_limits, .there = true };
 
 static enum users_edit_result
 bad_file(struct users_change *e, const struct users_notes *notes)
@@ -283,7 +287,8 @@ change(struct users_store *store, struct users_change *e,
 		r = check_networks(e, wish);
 	if (r != USERS_EDIT_DONE || says_so_already(e, wish, op))
 		return r;
-	r = op->change(e, wish);
+	r = op->change != NULL ? op->change(e, wish) :
+	    users_change_line(e, wish, op->line);
 	if (r == USERS_EDIT_DONE)
 		r = check_new(e, wish, op);
 	if (r == USERS_EDIT_DONE && users_store_replace(store,
