@@ -5,9 +5,9 @@
  * will be a line is asked under another one: who has nothing to write waits for
  * no file and no pipe. Who has, waits for a reader that stands still once, for
  * STALL_MS; from then on lines are dropped, and counted, until there is room
- * again. The table of repeats is bounded: an event that finds no
- * slot takes that of the one which was silent longest, whose count of
- * suppressed lines is then lost.
+ * again. The table of repeats is bounded: an event that finds no slot takes
+ * that of the one which was silent longest, whose count of suppressed lines is
+ * then lost.
  */
 #include "base/log.h"
 
