@@ -53,13 +53,15 @@ def stat_of(pid):
 class Group:
     """The processes of one contestant. `enter` is for preexec_fn and makes a
     session, whose leader's pid goes into `leader`; `split` is for when all its
-    processes are there; `end` kills what is left of them."""
+    processes are there; `end` kills what is left of them. Where no cgroup can be
+    made, a session that a child has made counts from when it was first seen."""
 
     def __init__(self, name):
         root, self.seconds = hierarchy()
         self.path = root / f"sallyport-bench-{os.getpid()}-{name}" if root else None
         self.parts = {}
         self.leader = None
+        self.sessions = set()
         try:
             if self.path:
                 self.path.mkdir()
@@ -77,7 +79,16 @@ class Group:
             return [int(pid) for path in paths for pid in (path / "cgroup.procs").read_text().split()]
         table = {int(entry): stat_of(entry) for entry in os.listdir("/proc") if entry.isdigit()}
         # State, parent, group, session; what is dead already is nobody's.
-        return [pid for pid, stat in table.items() if stat and stat[1][3] == str(self.leader) and stat[1][0] != "Z"]
+        table = {pid: stat[1] for pid, stat in table.items() if stat}
+        session = {pid: int(fields[3]) for pid, fields in table.items()}
+        # A number that no session has any more may become somebody else's.
+        self.sessions = (self.sessions | {self.leader}) & set(session.values())
+        while True:
+            made = {session[pid] for pid, fields in table.items() if session.get(int(fields[1])) in self.sessions}
+            if made <= self.sessions:
+                break
+            self.sessions |= made
+        return [pid for pid in table if session[pid] in self.sessions and table[pid][0] != "Z"]
 
     def split(self):
         for pid in self.pids() if self.path else []:

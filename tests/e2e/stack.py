@@ -43,18 +43,51 @@ def wait_for(what, condition, seconds=PATIENCE):
         time.sleep(0.02)
 
 
-def members(group):
-    """{pid: command} of a process group, those that have ended excepted."""
+def family(pid):
+    """{pid: words of its command line} of a process and its children, whatever session they
+    are in; those that have ended excepted."""
     found = {}
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            name, _, rest = stat.read_text().partition("(")[2].rpartition(") ")
+            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            line = (entry / "cmdline").read_text(errors="replace")
         except OSError:
             continue    # gone meanwhile
-        state, _, its = rest.split()[:3]
-        if int(its) == group and state not in "ZX":
-            found[int(stat.parent.name)] = name
+        if pid in (int(entry.name), int(parent)) and state not in "ZX":
+            found[int(entry.name)] = line.split("\0")
     return found
+
+
+class Held:
+    """A process and its children, known for what they are even once somebody
+    else has their numbers."""
+
+    def __init__(self, pid):
+        self.ends = {}
+        for member, line in family(pid).items():
+            try:
+                self.ends[os.pidfd_open(member)] = f"{member} {line[0]}"
+            except ProcessLookupError:
+                pass
+
+    def left(self):
+        """Those that have not ended. Who waits for whoever reaps orphans has."""
+        ended = select.select(list(self.ends), [], [], 0)[0]
+        return [name for end, name in self.ends.items() if end not in ended]
+
+    def kill(self):
+        """Until all are gone: who has not ended yet still holds its ports."""
+        for end in self.ends:
+            try:
+                signal.pidfd_send_signal(end, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for end in self.ends:
+            assert select.select([end], [], [], PATIENCE)[0], "one outlives SIGKILL"
+
+    def close(self):
+        for end in self.ends:
+            os.close(end)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -167,12 +200,10 @@ class Stack:
         return code
 
     def kill_all(self):
-        """Until all are gone: who has not ended yet still holds its ports."""
-        ends = [os.pidfd_open(pid) for pid in members(self.run.pid)]
-        os.killpg(self.run.pid, signal.SIGKILL)
-        for end in ends:
-            assert select.select([end], [], [], PATIENCE)[0], "one outlives SIGKILL"
-            os.close(end)
+        """As a power failure would, run.sh and its daemons."""
+        held = Held(self.run.pid)
+        held.kill()
+        held.close()
         self.run.wait(PATIENCE)
         self.errors.close()
         self.run = None
@@ -180,14 +211,14 @@ class Stack:
     def finish(self):
         if self.run is None:
             return
-        group = self.run.pid
+        held = Held(self.run.pid)
         try:
             assert self.stop() == 0, self.log()
         finally:
-            # Those that have ended wait for whoever reaps orphans here.
-            left = members(group)
+            left = held.left()
+            held.kill()
+            held.close()
             if left:
-                os.killpg(group, signal.SIGKILL)
                 raise AssertionError(f"run.sh left {left} behind:\n" + self.log())
         log = self.log()
         for sign in BUGS:
@@ -198,17 +229,9 @@ class Stack:
 
     def pid(self, daemon):
         """The process of a daemon of this stack, or None."""
-        for entry in pathlib.Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                stat = (entry / "stat").read_text()
-                name = os.path.basename((entry / "cmdline").read_text().split("\0")[0])
-            except OSError:
-                continue
-            group = int(stat.rpartition(")")[2].split()[2])
-            if group == self.run.pid and name == f"sallyport-{daemon}":
-                return int(entry.name)
+        for pid, line in family(self.run.pid).items():
+            if os.path.basename(line[0]) == f"sallyport-{daemon}":
+                return pid
         return None
 
     # ---- use

@@ -80,11 +80,17 @@ class Reading(unittest.TestCase):
 
 
 class Group(unittest.TestCase):
-    """A process and its child, by whatever this machine counts with."""
+    """A process and its child, by whatever this machine counts with, in one
+    session or two."""
 
     def follow(self):
+        for child in ("sleep 60", "setsid sleep 60"):
+            with self.subTest(child):
+                self.follow_one(f"{child} & exec sleep 61")
+
+    def follow_one(self, script):
         group = usage.Group("test")
-        process = subprocess.Popen(["sh", "-c", "sleep 60 & exec sleep 61"], preexec_fn=group.enter)
+        process = subprocess.Popen(["sh", "-c", script], preexec_fn=group.enter)
         group.leader = process.pid
         try:
             while [usage.stat_of(pid)[0] for pid in group.pids()] != ["sleep"] * 2:
