@@ -286,6 +286,9 @@ override_ports() {
     done
 }
 
+# Each in a session of its own, with the same pid: the kernel's autogroups share
+# the cores among sessions, and sessiond makes its own stand back. Besides,
+# Ctrl-C in a terminal reaches run.sh alone, which ends them in its order.
 launch() { # daemon [seconds to wait first]
     local d=$1
     (
@@ -296,7 +299,7 @@ launch() { # daemon [seconds to wait first]
             [ -n "$database" ] && export "SALLYPORT_SESSIOND__DATABASE=$database"
             ;;
         esac
-        exec "$build/services/$d/sallyport-$d" --config "$state/etc/sallyport.toml"
+        exec setsid "$build/services/$d/sallyport-$d" --config "$state/etc/sallyport.toml"
     ) &
     pid_of[$d]=$!
 }
