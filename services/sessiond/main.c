@@ -3,6 +3,7 @@
  * sallyport-sessiond: where did it go. Turns the records of the proxies into
  * rows of the database. docs/architecture.md walks from here.
  */
+#include "base/background.h"
 #include "service/service.h"
 #include "sessiond/metrics.h"
 #include "sessiond/sessiond.h"
@@ -22,5 +23,6 @@ static const struct service sessiond = {
 int
 main(int argc, char **argv)
 {
+	background_hold();
 	return service_main(argc, argv, &sessiond);
 }

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "sessiond/apply.h"
 #include "sessiond/metrics.h"
+#include "sessiond/pace.h"
 #include "sessiond/retention.h"
 #include "sessiond/trim.h"
 
@@ -63,6 +64,8 @@ struct writer {
 	struct list queue;
 	size_t bytes, records; /* in the queue */
 	size_t held;           /* bytes of the group under way */
+	uint64_t held_ms;      /* when the first of them came */
+	bool back;             /* stands back */
 	struct writer_limits limits;
 	bool stopping;
 	bool ended; /* the thread is done */
@@ -91,6 +94,36 @@ item_new(const struct batch *b, struct str message)
 	return it;
 }
 
+static uint64_t
+waited_ms(const struct writer *w)
+{
+	uint64_t came_ms;
+
+	if (w->held > 0)
+		came_ms = w->held_ms;
+	else if (!list_empty(&w->queue))
+		came_ms = container_of(w->queue.next, struct item, link)
+			      ->came_ms;
+	else
+		return 0;
+	return clock_mono_ms() - came_ms;
+}
+
+/* Stands back for everybody else, or no longer. Whoever offers looks, too: a
+ * writer that stands back may be kept from a core in the midst of a group.
+ * Under the lock. */
+static void
+choose_share(struct writer *w)
+{
+	struct pace p = { .waited_ms = waited_ms(w),
+		.interval_ms = w->limits.batch_interval_ms,
+		.bytes = w->bytes + w->held,
+		.room = w->options.queue_bytes };
+
+	w->back = !w->stopping && pace_stands_back(&p, w->back);
+	background_stand_back(w->back);
+}
+
 enum writer_offer
 writer_offer(struct writer *w, struct str message)
 {
@@ -110,6 +143,7 @@ writer_offer(struct writer *w, struct str message)
 		w->records += it->work.batch.n;
 		pthread_cond_signal(&w->wake);
 	}
+	choose_share(w);
 	pthread_mutex_unlock(&w->lock);
 	if (!room)
 		free(it);
@@ -156,6 +190,8 @@ take_group(struct writer *w, struct list *group)
 		struct list *l = list_pop(&w->queue);
 		struct item *it = container_of(l, struct item, link);
 
+		if (n == 0)
+			w->held_ms = it->came_ms;
 		list_push(group, l);
 		w->bytes -= it->bytes;
 		w->records -= it->work.batch.n;
@@ -460,6 +496,7 @@ run(void *arg)
 		pthread_mutex_lock(&w->lock);
 		if (!w->stopping && (ms = due_in(w)) > 0 && !is_at_work(w))
 			wait_ms(w, ms);
+		choose_share(w);
 		list_init(&group);
 		if (due_in(w) == 0)
 			n = take_group(w, &group);
@@ -539,6 +576,7 @@ writer_stop(struct writer **wp)
 		return;
 	pthread_mutex_lock(&w->lock);
 	w->stopping = true;
+	choose_share(w);
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 	join(w);

@@ -8,6 +8,9 @@
  * pauses, says why through on_health, and heals by itself; an idle one is
  * looked at every five seconds. Retention, lost streams and the bounds of the
  * table of events are its pastime, a slice between two commits.
+ *
+ * A process that leads its session (background_hold()) stands back for all
+ * others as long as the writer keeps up (pace.h), and not while it stops.
  */
 #ifndef SESSIOND_WRITER_H
 #define SESSIOND_WRITER_H
