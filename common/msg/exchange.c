@@ -137,13 +137,19 @@ send_request(struct exchange *x)
 }
 
 void
+exchange_set_deadline(struct exchange *x, uint32_t ms)
+{
+	x->deadline = clock_mono_ms() + ms;
+}
+
+void
 exchange_prepare(struct exchange *x, const struct exchange_request *r)
 {
 	x->request = (struct envelope){ .id = id_random(), .kind = r->kind };
 	bytes_clear(&x->body);
 	bytes_add(&x->body, r->body.ptr, r->body.len);
 	x->request.body = (struct str){ x->body.ptr, x->body.len };
-	x->deadline = clock_mono_ms() + r->deadline_ms;
+	exchange_set_deadline(x, r->deadline_ms);
 	x->idempotent = r->idempotent;
 	x->cancelled = false;
 }

@@ -37,6 +37,8 @@ int exchange_new(struct exchange **out, struct bus *bus,
 int rpc_client_exchange(struct exchange **out, struct rpc_client *c,
     exchange_finished_fn *finished, void *arg, struct err *err) MUST_CHECK;
 void exchange_prepare(struct exchange *x, const struct exchange_request *r);
+/* Of what was prepared: so many milliseconds from now. Idle only. */
+void exchange_set_deadline(struct exchange *x, uint32_t ms);
 /* Sends what was prepared; once more after it was answered ALONE, or, if it is
  * idempotent, after its peer was lost. */
 void exchange_send(struct exchange *x);

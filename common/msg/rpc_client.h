@@ -60,6 +60,8 @@ enum rpc_result rpc_ask(struct rpc_client *c, enum rpc_kind kind,
  * them: two bundles are on their way at once, and what comes meanwhile waits
  * for one of them to come back, which the peer answers at once. The more calls,
  * the more a message carries; a call that finds the desk idle goes by itself.
+ * A lone message costs each side some ten times what one more call in a bundle
+ * does, so calls whose answer nobody waits for may wait for company.
  */
 struct rpc_desk;
 struct rpc_call;
@@ -78,6 +80,13 @@ int rpc_desk_new(struct rpc_desk **out, struct rpc_client *c,
 struct rpc_call *rpc_call_start(struct rpc_desk *d, enum rpc_kind kind,
     struct str body, uint32_t deadline_ms, bool idempotent,
     rpc_done_fn *done, void *arg) MUST_CHECK;
+/* The same for a call that can wait: it is made with the next rpc_desk_hurry(),
+ * together with others. Its deadline begins then. */
+struct rpc_call *rpc_call_later(struct rpc_desk *d, enum rpc_kind kind,
+    struct str body, uint32_t deadline_ms, bool idempotent,
+    rpc_done_fn *done, void *arg) MUST_CHECK;
+/* Makes them. To be called regularly. */
+void rpc_desk_hurry(struct rpc_desk *d);
 /* done() will not run; clears the pointer; NULL inside is harmless. */
 void rpc_call_cancel(struct rpc_call **cp);
 unsigned rpc_desk_in_flight(const struct rpc_desk *d);

@@ -7,7 +7,8 @@
  * cancel hurries that up. Else it waits in `queue` for one of the lanes, and
  * comes back with the bundle that the lane's exchange carries. The queue is
  * empty unless all lanes are out, so it always moves on. What the peer cannot
- * answer at once it hands back, and the call goes by itself after all.
+ * answer at once it hands back, and the call goes by itself after all. One that
+ * can wait is in `later` before it goes either way.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,10 +26,12 @@
 #define DEADLINE_SPREAD_MS 100
 
 struct rpc_call {
-	struct list link;		/* in free, queue or a lane's calls */
+	struct list link;		/* in free, later, queue or a lane's
+					 * calls */
 	struct letter letter;
 	struct rpc_desk *desk;
 	struct exchange *exchange;
+	uint32_t deadline_ms;		/* in later */
 	rpc_done_fn *done;		/* NULL: cancelled, delivered or free */
 	void *arg;
 };
@@ -44,7 +47,7 @@ struct lane {
 struct rpc_desk {
 	struct mailbox *mailbox;
 	const struct rpc_client *client;
-	struct list free, queue;
+	struct list free, later, queue;
 	struct lane lanes[LANES];
 	uint32_t bundle_max;	/* that the peer takes, as it last said */
 	size_t bundle_bytes;
@@ -267,7 +270,7 @@ goes_in_bundle(const struct rpc_desk *d, const struct rpc_call *c)
 {
 	struct envelope e;
 
-	if (d->in_flight == 0 || d->bundle_max == 0 ||
+	if (d->in_flight == 1 || d->bundle_max == 0 ||
 	    !rpc_client_connected(d->client))
 		return false;
 	e = exchange_question(c->exchange);
@@ -277,30 +280,79 @@ goes_in_bundle(const struct rpc_desk *d, const struct rpc_call *c)
 
 /* ---- calls ---- */
 
-struct rpc_call *
-rpc_call_start(struct rpc_desk *d, enum rpc_kind kind, struct str body,
-    uint32_t deadline_ms, bool idempotent, rpc_done_fn *done, void *arg)
+/* Out from now on, and in no list yet; NULL: all are. */
+static struct rpc_call *
+take_call(struct rpc_desk *d, const struct exchange_request *r,
+    rpc_done_fn *done, void *arg)
 {
-	struct exchange_request r = { kind, body, deadline_ms, idempotent };
 	struct list *l = list_pop(&d->free);
 	struct rpc_call *c;
-	bool bundled;
 
 	if (l == NULL)
 		return NULL;
 	c = container_of(l, struct rpc_call, link);
 	c->done = done;
 	c->arg = arg;
-	exchange_prepare(c->exchange, &r);
-	bundled = goes_in_bundle(d, c);
+	exchange_prepare(c->exchange, r);
 	d->in_flight++;
-	if (bundled) {
-		list_push(&d->queue, &c->link);
-		flush(d);
-	} else {
-		exchange_send(c->exchange);
-	}
 	return c;
+}
+
+/* Alone, or into the queue; then it must be flushed. */
+static void
+send_call(struct rpc_desk *d, struct rpc_call *c)
+{
+	if (goes_in_bundle(d, c))
+		list_push(&d->queue, &c->link);
+	else
+		exchange_send(c->exchange);
+}
+
+struct rpc_call *
+rpc_call_start(struct rpc_desk *d, enum rpc_kind kind, struct str body,
+    uint32_t deadline_ms, bool idempotent, rpc_done_fn *done, void *arg)
+{
+	struct exchange_request r = { kind, body, deadline_ms, idempotent };
+	struct rpc_call *c = take_call(d, &r, done, arg);
+
+	if (c == NULL)
+		return NULL;
+	send_call(d, c);
+	flush(d);
+	return c;
+}
+
+struct rpc_call *
+rpc_call_later(struct rpc_desk *d, enum rpc_kind kind, struct str body,
+    uint32_t deadline_ms, bool idempotent, rpc_done_fn *done, void *arg)
+{
+	struct exchange_request r = { kind, body, deadline_ms, idempotent };
+	struct rpc_call *c = take_call(d, &r, done, arg);
+
+	if (c == NULL)
+		return NULL;
+	c->deadline_ms = deadline_ms;
+	list_push(&d->later, &c->link);
+	return c;
+}
+
+void
+rpc_desk_hurry(struct rpc_desk *d)
+{
+	struct list *l;
+
+	if (list_empty(&d->later))
+		return;
+	while ((l = list_pop(&d->later)) != NULL) {
+		struct rpc_call *c = container_of(l, struct rpc_call, link);
+
+		exchange_set_deadline(c->exchange, c->deadline_ms);
+		if (c->done != NULL)
+			send_call(d, c);
+		else
+			deliver(c);
+	}
+	flush(d);
 }
 
 void
@@ -349,6 +401,7 @@ rpc_desk_new(struct rpc_desk **out, struct rpc_client *client,
 	d->mailbox = mailbox;
 	d->client = client;
 	list_init(&d->free);
+	list_init(&d->later);
 	list_init(&d->queue);
 	d->bundle_bytes = rpc_client_max_message(client) / 2;
 	if (d->bundle_bytes > BUNDLE_BYTES_MAX)
@@ -403,6 +456,7 @@ rpc_desk_free(struct rpc_desk **dp)
 	if (d == NULL)
 		return;
 	cancel_all(d);
+	rpc_desk_hurry(d);
 	/* A lane is out only with calls, so nobody is left behind. */
 	while (d->in_flight > 0)
 		wait_for_letters(d->mailbox);

@@ -42,6 +42,13 @@ struct pending {
 	char user[USER_MAX];
 };
 
+static struct rpc_call *(*const calls[])(struct rpc_desk *d,
+    enum rpc_kind kind, struct str body, uint32_t deadline_ms, bool idempotent,
+    rpc_done_fn *done, void *arg) = {
+	[ASKS_NOW] = rpc_call_start,
+	[ASKS_LATER] = rpc_call_later,
+};
+
 /* Copies `s` to *at, which moves on. */
 static struct str
 keep(char **at, struct str s)
@@ -145,6 +152,13 @@ asks_free(struct asks **ap)
 	pool_free(&a->pending);
 	bytes_fini(&a->scratch);
 	free(a);
+}
+
+void
+asks_hurry(struct asks *a)
+{
+	rpc_desk_hurry(a->auth);
+	rpc_desk_hurry(a->decide);
 }
 
 static ProtobufCBinaryData
@@ -258,7 +272,8 @@ on_login(void *arg, enum rpc_result result, struct str body)
 
 bool
 asks_login(struct asks *a, const struct login_question *q,
-    uint32_t deadline_ms, asks_login_fn *done, void *arg)
+    enum asks_haste haste, uint32_t deadline_ms, asks_login_fn *done,
+    void *arg)
 {
 	Sallyport__Pb__AuthRequest m = SALLYPORT__PB__AUTH_REQUEST__INIT;
 	struct pending *p = pending_new(a, &(struct pending){
@@ -279,7 +294,7 @@ asks_login(struct asks *a, const struct login_question *q,
 	m.source = binary(q->source.b, sizeof(q->source.b));
 	body = pack(a, &m.base);
 	/* Not idempotent: an attempt counts once. */
-	sent = rpc_call_start(a->auth, KIND_AUTH, body, deadline_ms, false,
+	sent = calls[haste](a->auth, KIND_AUTH, body, deadline_ms, false,
 	    on_login, p) != NULL;
 	secret_wipe(a->scratch.ptr, body.len);
 	if (!sent)
@@ -381,7 +396,8 @@ on_decision(void *arg, enum rpc_result result, struct str body)
 
 bool
 asks_decide(struct asks *a, const struct decide_question *q,
-    uint32_t deadline_ms, asks_decide_fn *done, void *arg)
+    enum asks_haste haste, uint32_t deadline_ms, asks_decide_fn *done,
+    void *arg)
 {
 	Sallyport__Pb__DecideRequest m = SALLYPORT__PB__DECIDE_REQUEST__INIT;
 	ProtobufCBinaryData resolved[RECORD_ADDRS_MAX];
@@ -412,7 +428,7 @@ asks_decide(struct asks *a, const struct decide_question *q,
 	m.resolved = resolved;
 	m.n_resolved = q->n_resolved;
 	m.port = q->dest->port;
-	if (rpc_call_start(a->decide, KIND_DECIDE, pack(a, &m.base),
+	if (calls[haste](a->decide, KIND_DECIDE, pack(a, &m.base),
 		deadline_ms, true, on_decision, p) != NULL)
 		return true;
 	pending_free(p);

@@ -110,12 +110,20 @@ struct asks;
 int asks_new(struct asks **out, struct rpc_client *auth,
     struct rpc_client *decide, struct mailbox *mailbox, struct err *err)
     MUST_CHECK;
+/* Where nobody waits for the answer the question may wait for asks_hurry(), and
+ * goes with others. */
+enum asks_haste { ASKS_NOW, ASKS_LATER };
+
 /* The function is called once, from the worker's mailbox. false: too many
  * questions are out, it will not be called. */
 bool asks_login(struct asks *a, const struct login_question *q,
-    uint32_t deadline_ms, asks_login_fn *done, void *arg) MUST_CHECK;
+    enum asks_haste haste, uint32_t deadline_ms, asks_login_fn *done,
+    void *arg) MUST_CHECK;
 bool asks_decide(struct asks *a, const struct decide_question *q,
-    uint32_t deadline_ms, asks_decide_fn *done, void *arg) MUST_CHECK;
+    enum asks_haste haste, uint32_t deadline_ms, asks_decide_fn *done,
+    void *arg) MUST_CHECK;
+/* Asks what was left for later. */
+void asks_hurry(struct asks *a);
 /* Stops waiting: what is out is never answered. */
 void asks_free(struct asks **ap);
 

@@ -8,6 +8,10 @@
 #include "base/mem.h"
 #include "crypt/digest.h"
 
+/* A tick, late as it may be. Where less is left of a lease the question goes at
+ * once. */
+#define PATIENCE_MS 500
+
 struct flight;
 /* Asks what no lease answers; false: that cannot be done now. */
 typedef bool ask_fn(struct gate *g, const void *question, struct flight *f);
@@ -35,15 +39,17 @@ struct flight {
 	struct list link;
 	struct gate *gate;
 	struct lease *lease;
+	enum asks_haste haste;
 };
 
 static struct flight *
-flight_new(struct gate *g, struct lease *lease)
+flight_new(struct gate *g, struct lease *lease, enum asks_haste haste)
 {
 	struct flight *f = xmalloc(sizeof(*f));
 
 	f->gate = g;
 	f->lease = lease;
+	f->haste = haste;
 	list_push(&g->flights, &f->link);
 	return f;
 }
@@ -61,9 +67,9 @@ flight_land(struct flight *f)
 /* false: it cannot be asked now, and nobody may wait for it any more. */
 static bool
 take_off(struct gate *g, struct inquiry *i, struct lease *lease,
-    const void *question, struct lease_waiter *waiter)
+    const void *question, enum asks_haste haste, struct lease_waiter *waiter)
 {
-	struct flight *f = flight_new(g, lease);
+	struct flight *f = flight_new(g, lease, haste);
 
 	if (i->ask(g, question, f))
 		return true;
@@ -72,6 +78,20 @@ take_off(struct gate *g, struct inquiry *i, struct lease *lease,
 		lease_cancel(waiter);
 	lease_answer(i->leases, flight_land(f), NULL, 0, 0);
 	return false;
+}
+
+/* An answer that is used is asked for anew. Where that cannot be done now, the
+ * old one serves on. */
+static void
+renew(struct gate *g, struct inquiry *i, struct lease *hit,
+    const void *question, uint64_t now)
+{
+	bool may_wait = lease_left_ms(hit, now) > PATIENCE_MS;
+	struct lease *asked = lease_renew(i->leases, hit, now);
+
+	if (asked != NULL)
+		(void)take_off(g, i, asked, question,
+		    may_wait ? ASKS_LATER : ASKS_NOW, NULL);
 }
 
 static enum gate_result
@@ -85,15 +105,13 @@ look(struct gate *g, struct inquiry *i, struct str key, const void *question,
 	case LEASE_HIT:
 		if (i->answers != NULL && !i->answers(*answer, question))
 			return GATE_NOW;
-		lease = lease_renew(i->leases, lease, now);
-		/* Where it cannot be asked now, the old one serves on. */
-		if (lease != NULL)
-			(void)take_off(g, i, lease, question, NULL);
+		renew(g, i, lease, question, now);
 		return GATE_NOW;
 	case LEASE_WAIT:
+		asks_hurry(g->asks);	/* somebody waits for it now */
 		return GATE_WAIT;
 	case LEASE_ASK:
-		if (take_off(g, i, lease, question, waiter))
+		if (take_off(g, i, lease, question, ASKS_NOW, waiter))
 			return GATE_WAIT;
 		break;
 	case LEASE_FULL:
@@ -142,8 +160,8 @@ on_login(void *arg, const struct login_answer *answer)
 static bool
 ask_login(struct gate *g, const void *question, struct flight *f)
 {
-	return asks_login(g->asks, question, (uint32_t)g->cfg->timeouts_login,
-	    on_login, f);
+	return asks_login(g->asks, question, f->haste,
+	    (uint32_t)g->cfg->timeouts_login, on_login, f);
 }
 
 static void
@@ -212,7 +230,7 @@ decision_answers(const void *answer, const void *question)
 static bool
 ask_policy(struct gate *g, const void *question, struct flight *f)
 {
-	return asks_decide(g->asks, question,
+	return asks_decide(g->asks, question, f->haste,
 	    (uint32_t)g->cfg->timeouts_decide, on_decision, f);
 }
 
@@ -299,6 +317,12 @@ decision_valid(const void *value, const void *arg)
 
 	return policy_view_names(arg, &d->instance, d->generation,
 	    clock_mono_ms());
+}
+
+void
+gate_tick(struct gate *g)
+{
+	asks_hurry(g->asks);
 }
 
 struct gate *

@@ -6,7 +6,8 @@
  * an HMAC of the question, its source included; a decision under the question
  * itself, as long as the policy it came from is in force, and with the source
  * only where that mattered. Equal questions are asked once, and those in use
- * again before their lease ends. Owned by one worker.
+ * again before their lease ends: together with others, on a tick, since a
+ * message of its own costs ten times as much. Owned by one worker.
  */
 #ifndef PROXY_GATE_H
 #define PROXY_GATE_H
@@ -27,6 +28,8 @@ enum gate_result {
 /* `asks` and `view` are borrowed and must outlive the gate. */
 struct gate *gate_new(struct asks *asks, const struct policy_view *view,
     const struct proxy_config *cfg) MUST_CHECK;
+/* The tick, some four times a second: asks for what is to be renewed. */
+void gate_tick(struct gate *g);
 void gate_reload(struct gate *g, const struct proxy_config *cfg);
 /*
  * Answers are borrowed until return to the loop (NOW) or from done (WAIT,

@@ -162,14 +162,19 @@ lease_renew(struct lease_cache *c, struct lease *hit, uint64_t now_ms)
 	return l;
 }
 
-/* Between 3/4 and 15/16 of its life, by the hash of the key, whose own key is
- * random. */
+uint64_t
+lease_left_ms(const struct lease *hit, uint64_t now_ms)
+{
+	return hit->until_ms - now_ms;
+}
+
+/* By the hash of the key, whose own key is random. */
 static uint64_t
 renew_at(const struct lease *l, uint64_t now_ms)
 {
 	uint64_t life = l->until_ms - now_ms;
 
-	return now_ms + life / 4 * 3 + life * (l->node.hash >> 56) / (256 * 16 / 3);
+	return now_ms + life / 4 * 3 + life * (l->node.hash >> 56) / (256 * 8);
 }
 
 /* Takes a question out of wherever it is. */

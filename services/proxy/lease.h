@@ -46,13 +46,15 @@ enum lease_found lease_find(struct lease_cache *c, struct str key,
     struct lease **lease) MUST_CHECK;
 /*
  * After a LEASE_HIT: the question to ask again, then lease_answer; NULL: not
- * now. It is due once in the last quarter of the lease's life, at a moment that
+ * now. It is due once between 3/4 and 7/8 of the lease's life, at a moment that
  * differs from key to key, so that those that began together are not renewed
  * together. Until the answer the old one is found; who comes after its end
  * waits for the new one.
  */
 struct lease *lease_renew(struct lease_cache *c, struct lease *hit,
     uint64_t now_ms) MUST_CHECK;
+/* What is left of its life; of a LEASE_HIT. */
+uint64_t lease_left_ms(const struct lease *hit, uint64_t now_ms);
 /*
  * The answer to a question; once for each. Runs the waiters, then keeps the
  * value until `until_ms`, or gives it back at once when that is not after

@@ -108,6 +108,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	gate_tick(w->gate);
 	assoc_room_expire(w->assocs);
 	publish_stats(w);
 	publish_udp(w);

@@ -69,16 +69,26 @@ on_done(void *arg, enum rpc_result result, struct str body)
 	assert_true(str_copy(o->body, sizeof(o->body), body));
 }
 
+typedef struct rpc_call *call_fn(struct rpc_desk *d, enum rpc_kind kind,
+    struct str body, uint32_t deadline_ms, bool idempotent, rpc_done_fn *done,
+    void *arg);
+
 static void
-start(unsigned i, bool idempotent)
+call(call_fn *how, unsigned i, bool idempotent)
 {
 	char body[8];
 
 	snprintf(body, sizeof(body), "%u", i);
 	a.of[i] = (struct outcome){ 0 };
-	a.calls[i] = rpc_call_start(a.desk, (enum rpc_kind)ECHO,
-	    str_from(body), DEADLINE, idempotent, on_done, &a.of[i]);
+	a.calls[i] = how(a.desk, (enum rpc_kind)ECHO, str_from(body), DEADLINE,
+	    idempotent, on_done, &a.of[i]);
 	assert_non_null(a.calls[i]);
+}
+
+static void
+start(unsigned i, bool idempotent)
+{
+	call(rpc_call_start, i, idempotent);
 }
 
 static void
@@ -311,6 +321,78 @@ test_no_more_than_offered(void **state)
 	deliver_until(0);
 	for (unsigned i = 0; i < 6; i++)
 		expect(i, RPC_OK);
+}
+
+/* However far apart they were made: their time begins when they go. */
+static void
+test_later_calls_go_together(void **state)
+{
+	(void)state;
+	learn(64);
+	for (unsigned i = 0; i < 3; i++) {
+		set_clock(2000 + i * 500);
+		call(rpc_call_later, i, false);
+	}
+	start(3, false);
+	receive(&rest);
+	assert_int_equal(rest.n, 1);
+	assert_true(str_eq(rest.items[0].body, STR("3")));
+	answer(&rest);
+	deliver_until(3);
+	expect(3, RPC_OK);
+	set_clock(4000);
+	rpc_desk_hurry(a.desk);
+	receive(&rest);
+	assert_int_equal(rest.e.kind, KIND_BUNDLE);
+	assert_int_equal(rest.n, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(rest.items[i].deadline_ms, DEADLINE);
+	answer(&rest);
+	deliver_until(0);
+	for (unsigned i = 0; i < 3; i++)
+		expect(i, RPC_OK);
+}
+
+static void
+test_later_call_alone(void **state)
+{
+	(void)state;
+	learn(64);
+	call(rpc_call_later, 0, false);
+	rpc_desk_hurry(a.desk);
+	receive(&rest);
+	assert_int_equal(rest.e.kind, ECHO);
+	answer(&rest);
+	deliver_until(0);
+	expect(0, RPC_OK);
+}
+
+static void
+test_later_call_cancelled(void **state)
+{
+	(void)state;
+	learn(64);
+	call(rpc_call_later, 0, false);
+	call(rpc_call_later, 1, false);
+	rpc_call_cancel(&a.calls[0]);
+	rpc_desk_hurry(a.desk);
+	receive(&rest);
+	assert_int_equal(rest.n, 1);
+	assert_true(str_eq(rest.items[0].body, STR("1")));
+	answer(&rest);
+	deliver_until(0);
+	assert_int_equal(a.of[0].done, 0);
+	expect(1, RPC_OK);
+}
+
+/* The desk goes; teardown finds it empty. */
+static void
+test_later_call_at_the_end(void **state)
+{
+	(void)state;
+	call(rpc_call_later, 0, false);
+	rpc_desk_free(&a.desk);
+	assert_int_equal(a.of[0].done, 0);
 }
 
 /* Of an earlier release: it never said that it knows bundles. */
@@ -742,6 +824,10 @@ main(void)
 		ASKER(test_calls_share_a_message),
 		ASKER(test_as_patient_as_the_others),
 		ASKER(test_no_more_than_offered),
+		ASKER(test_later_calls_go_together),
+		ASKER(test_later_call_alone),
+		ASKER(test_later_call_cancelled),
+		ASKER(test_later_call_at_the_end),
 		ASKER(test_nothing_offered),
 		ASKER(test_bundles_unknown_after_all),
 		ASKER(test_asked_by_itself),

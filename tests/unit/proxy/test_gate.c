@@ -636,7 +636,7 @@ test_authd_silent(void **state)
 }
 
 /* Late in the life of a lease: when each key is due. */
-#define LATE_MS 4700
+#define LATE_MS 4400
 
 /* Waits for the answer to a renewal, which has no asker. */
 static void
@@ -644,6 +644,7 @@ wait_renewed(struct rig *r)
 {
 	struct pollfd p = { .fd = mailbox_fd(r->mailbox), .events = POLLIN };
 
+	gate_tick(r->gate);
 	assert_int_equal(poll(&p, 1, PEERS_WAIT_MS), 1);
 	mailbox_deliver(r->mailbox);
 }
@@ -682,6 +683,61 @@ login_late(struct rig *r, unsigned late_ms)
 	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::1", &at_once),
 	    LOGIN_OK);
 	assert_true(at_once);
+}
+
+/* Asked together, when there is a tick. */
+static void
+test_renewals_wait_for_the_tick(void **state)
+{
+	static const char *const from[] = { "::1", "::2", "::3" };
+	struct rig *r = *state;
+	bool at_once;
+
+	for (unsigned i = 0; i < ARRAY_LEN(from); i++)
+		assert_int_equal(login(r, "alice", PEERS_PASSWORD, from[i],
+		    NULL), LOGIN_OK);
+	clock_test_set(MONO_US + LATE_MS * 1000, WALL_US);
+	for (unsigned i = 0; i < ARRAY_LEN(from); i++) {
+		assert_int_equal(login(r, "alice", PEERS_PASSWORD, from[i],
+		    &at_once), LOGIN_OK);
+		assert_true(at_once);
+	}
+	/* Would have come after them. */
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::4", NULL),
+	    LOGIN_OK);
+	assert_int_equal(peers_logins(r->peers), 4);
+	while (peers_logins(r->peers) < 7)
+		wait_renewed(r);
+}
+
+/* The lease ended before the tick: who comes now does not wait for it. */
+static void
+test_renewal_that_is_waited_for(void **state)
+{
+	struct rig *r = *state;
+	bool at_once;
+
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::1", NULL),
+	    LOGIN_OK);
+	login_late(r, LATE_MS);
+	clock_test_set(MONO_US + 5000 * 1000, WALL_US);
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::1", &at_once),
+	    LOGIN_OK);
+	assert_false(at_once);
+	assert_int_equal(peers_logins(r->peers), 2);
+}
+
+/* Too little is left to wait for a tick. */
+static void
+test_renewal_in_a_hurry(void **state)
+{
+	struct rig *r = *state;
+
+	assert_int_equal(login(r, "alice", PEERS_PASSWORD, "::1", NULL),
+	    LOGIN_OK);
+	login_late(r, 4501);
+	while (peers_logins(r->peers) < 2)
+		poll(NULL, 0, 1);
 }
 
 /* A lease, whose renewal comes to `result`. */
@@ -1249,6 +1305,8 @@ main(void)
 		SERVED(single_flight), SERVED(sources_share_no_answer),
 		SERVED(login_answers), ALONE(authd_absent),
 		SERVED(authd_silent), SERVED(login_is_renewed),
+		SERVED(renewals_wait_for_the_tick),
+		SERVED(renewal_that_is_waited_for), SERVED(renewal_in_a_hurry),
 		SERVED(renewal_refused), SERVED(renewal_while_busy),
 		SERVED(decision), SERVED(decision_is_renewed),
 		SERVED(renewal_is_of_its_source),
