@@ -266,8 +266,10 @@ set_options(struct bus *b, struct err *err)
 	    (rv = set_role_options(b)) != 0 ||
 	    (rv = notify(b)) != 0)
 		return fail(b, "cannot set up a socket", rv, err);
-	return b->options.listen ? 0 : redial_new(&b->redial, &b->socket,
-	    b->address, b->path, max < TICK_MIN_MS ? TICK_MIN_MS : max, err);
+	if (!b->options.listen)
+		b->redial = redial_new(&b->socket, b->address, b->path,
+		    max < TICK_MIN_MS ? TICK_MIN_MS : max);
+	return 0;
 }
 
 int

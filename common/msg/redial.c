@@ -13,15 +13,16 @@
 #include "base/mem.h"
 #include "msg/bus.h"
 #include "msg/ipc.h"
+#include "msg/tick.h"
 
 #define TICKS_LOST 2
 
 struct redial {
 	nng_socket socket;
 	const char *address, *path;
-	nng_duration period;
+	uint32_t period_ms;
+	struct tick tick;
 	nng_dialer dialer;		/* the tick's, once started */
-	nng_aio *tick;
 	unsigned lost;			/* ticks without connection */
 	pthread_mutex_t m;
 	uint32_t pipe;			/* 0: none; guarded by m */
@@ -98,48 +99,27 @@ look(struct redial *r)
 	}
 }
 
-/*
- * Runs on one of nng's threads, of which there are few, and may keep it: a peer
- * is given time to greet, and the end of a dialler waits for another of these
- * threads. With all of them in here nothing in the process would be connected
- * ever again; so one looks at a time, and who finds it looking, a tick later.
- */
 static void
-on_tick(void *arg)
+on_tick(struct tick *t)
 {
-	static pthread_mutex_t looking = PTHREAD_MUTEX_INITIALIZER;
-	struct redial *r = arg;
+	struct redial *r = container_of(t, struct redial, tick);
 
-	if (nng_aio_result(r->tick) != 0)
-		return;		/* the end */
 	forget_dead_peer(r);
-	if (pthread_mutex_trylock(&looking) == 0) {
-		look(r);
-		pthread_mutex_unlock(&looking);
-	}
-	nng_sleep_aio(r->period, r->tick);
+	look(r);
 }
 
-int
-redial_new(struct redial **out, const struct nng_socket_s *socket,
-    const char *address, const char *path, uint32_t period_ms,
-    struct err *err)
+struct redial *
+redial_new(const struct nng_socket_s *socket, const char *address,
+    const char *path, uint32_t period_ms)
 {
 	struct redial *r = xcalloc(1, sizeof(*r));
-	int rv;
 
 	r->socket = *socket;
 	r->address = address;
 	r->path = path;
-	r->period = (nng_duration)period_ms;
+	r->period_ms = period_ms;
 	pthread_mutex_init(&r->m, NULL);
-	if ((rv = nng_aio_alloc(&r->tick, on_tick, r)) != 0) {
-		err_set(err, "%s: %s", address, nng_strerror(rv));
-		redial_free(&r);
-		return -1;
-	}
-	*out = r;
-	return 0;
+	return r;
 }
 
 int
@@ -150,9 +130,9 @@ redial_start(struct redial *r, struct err *err)
 	if (rv != 0)
 		return err_set(err, "%s: cannot dial: %s", r->address,
 		    nng_strerror(rv));
-	if (r->path != NULL && bus_nng_is_older(1, 8))
-		nng_sleep_aio(r->period, r->tick);
-	return 0;
+	if (r->path == NULL || !bus_nng_is_older(1, 8))
+		return 0;
+	return tick_start(&r->tick, r->period_ms, on_tick, err);
 }
 
 void
@@ -181,7 +161,7 @@ redial_on_remove(struct redial *r, const struct nng_pipe_s *pipe)
 void
 redial_stop(struct redial *r)
 {
-	nng_aio_stop(r->tick);
+	tick_stop(&r->tick);
 }
 
 void
@@ -191,7 +171,6 @@ redial_free(struct redial **rp)
 
 	if (r == NULL)
 		return;
-	nng_aio_free(r->tick);
 	pthread_mutex_destroy(&r->m);
 	free(r);
 	*rp = NULL;

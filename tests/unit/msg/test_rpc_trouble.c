@@ -513,12 +513,45 @@ test_slow_greeting(void **state)
 	rpc_client_free(&r.client);
 }
 
+static void *
+run_free(void *arg)
+{
+	rpc_client_free(arg);
+	return NULL;
+}
+
+/* It ends while it looks whether there is a peer. */
+static void
+test_freed_while_it_looks(void **state)
+{
+	struct rpc_client *client = client_new(place.address, LONG);
+	int listener = sp_listen(place.path), fd = sp_take(listener), looking;
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+	pthread_t thread;
+	char c;
+
+	(void)state;
+	looking = bus_nng_is_older(1, 8) ? sp_take(listener) : -1;
+	assert_int_equal(pthread_create(&thread, NULL, run_free, &client), 0);
+	poll(NULL, 0, 20);	/* time to begin */
+	if (looking >= 0) {
+		(void)!send(looking, "", 1, MSG_NOSIGNAL);
+		assert_true(recv(looking, &c, 1, 0) <= 0);
+		close(looking);
+	}
+	pthread_join(thread, NULL);
+	assert_null(client);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	close(fd);
+	close(listener);
+}
+
 /* More clients than nng has threads, to a peer that seems to live but greets
- * none: all look for it in the same moments, and each comes to dial anew. The
+ * none: all of them look for it and come to dial anew, one after the other. The
  * last test here: nng 1.5.2 may close none of these sockets, and then notices
  * no loss in this process any more (redial.h). */
 static void
-test_many_look_at_once(void **state)
+test_many_look(void **state)
 {
 	enum { CLIENTS = 16 };
 	struct rpc_client *clients[CLIENTS];
@@ -606,7 +639,8 @@ main(void)
 		CASE(test_server_restarts),
 		CASE(test_two_servers_on_one_address),
 		CASE(test_slow_greeting),
-		CASE(test_many_look_at_once),
+		CASE(test_freed_while_it_looks),
+		CASE(test_many_look),
 	};
 
 	log_setup("test", LOG_ERROR, LOG_FORMAT_TEXT, 0);
