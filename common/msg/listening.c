@@ -31,7 +31,7 @@ struct listening {
 	pthread_t guard;
 	bool guarded;
 	pthread_mutex_t m;
-	pthread_cond_t cond;	/* stopping */
+	pthread_cond_t changed;	/* either of these */
 	unsigned long added;	/* pipes so far; guarded by m */
 	bool stopping;		/* guarded by m */
 };
@@ -70,7 +70,7 @@ stops_within(struct listening *l, unsigned ms)
 
 	pthread_mutex_lock(&l->m);
 	while (!l->stopping && rc == 0)
-		rc = pthread_cond_timedwait(&l->cond, &l->m, &until);
+		rc = pthread_cond_timedwait(&l->changed, &l->m, &until);
 	stopping = l->stopping;
 	pthread_mutex_unlock(&l->m);
 	return stopping;
@@ -112,6 +112,47 @@ nap(struct listening *l)
 	nng_aio_wait(l->nap);
 }
 
+/* A peer of the listener's. */
+struct visit {
+	int fd;			/* -1: not yet connected */
+	bool greeted;
+	unsigned long before;	/* pipes until then */
+};
+
+static void
+greet(struct visit *v, int wait_ms)
+{
+	if (v->fd >= 0 && !v->greeted)
+		v->greeted = ipc_is_greeted(v->fd, wait_ms) &&
+		    ipc_greet(v->fd);
+}
+
+static bool
+is_over(struct listening *l, const struct visit *v)
+{
+	bool over;
+
+	pthread_mutex_lock(&l->m);
+	over = l->stopping || (v->greeted && l->added != v->before);
+	pthread_mutex_unlock(&l->m);
+	return over;
+}
+
+/* As long as a nap, but no timer of nng's: 1.5.2 spins for up to a millisecond
+ * where one runs out, and nearly always this is all the time that it takes. */
+static void
+try_at_once(struct listening *l, struct visit *v)
+{
+	const struct timespec until = clock_in_ms(NAP_MS);
+	int rc = 0;
+
+	greet(v, NAP_MS);
+	pthread_mutex_lock(&l->m);
+	while (v->greeted && !l->stopping && l->added == v->before && rc == 0)
+		rc = pthread_cond_timedwait(&l->changed, &l->m, &until);
+	pthread_mutex_unlock(&l->m);
+}
+
 /*
  * Does a peer become a pipe? The time for it is counted as nng lives it, in
  * naps that its own threads must end, so that a busy machine, where everything
@@ -123,21 +164,19 @@ nap(struct listening *l)
 static bool
 answers(struct listening *l)
 {
-	unsigned long before = added(l);
-	bool greeted = false;
-	int fd = -1;
+	struct visit v = { .before = added(l) };
 
-	for (unsigned i = 0; i < NAPS && !is_stopping(l) &&
-	     (!greeted || added(l) == before); i++) {
-		if (fd < 0)
-			fd = ipc_connect(l->path);
+	v.fd = ipc_connect(l->path);
+	try_at_once(l, &v);
+	for (unsigned i = 0; i < NAPS && !is_over(l, &v); i++) {
+		if (v.fd < 0)
+			v.fd = ipc_connect(l->path);
 		nap(l);
-		if (fd >= 0 && !greeted)
-			greeted = ipc_is_greeted(fd, 0) && ipc_greet(fd);
+		greet(&v, 0);
 	}
-	if (fd >= 0)
-		close(fd);
-	return added(l) != before;
+	if (v.fd >= 0)
+		close(v.fd);
+	return added(l) != v.before;
 }
 
 /* Closing the old one also cuts off whoever it greeted and then forgot. */
@@ -177,7 +216,7 @@ listening_start(struct listening **out, const struct nng_socket_s *socket,
 	l->path = path;
 	l->group = group;
 	pthread_mutex_init(&l->m, NULL);
-	clock_cond_init(&l->cond);
+	clock_cond_init(&l->changed);
 	*out = l;	/* before the first pipe comes */
 	if (open_listener(l, err) != 0)
 		return -1;
@@ -198,6 +237,7 @@ listening_on_add(struct listening *l)
 		return;
 	pthread_mutex_lock(&l->m);
 	l->added++;
+	pthread_cond_signal(&l->changed);
 	pthread_mutex_unlock(&l->m);
 }
 
@@ -208,7 +248,7 @@ listening_stop(struct listening *l)
 		return;
 	pthread_mutex_lock(&l->m);
 	l->stopping = true;
-	pthread_cond_signal(&l->cond);
+	pthread_cond_signal(&l->changed);
 	pthread_mutex_unlock(&l->m);
 	pthread_join(l->guard, NULL);
 	l->guarded = false;
@@ -224,7 +264,7 @@ listening_free(struct listening **lp)
 	listening_stop(l);
 	if (l->nap != NULL)
 		nng_aio_free(l->nap);
-	pthread_cond_destroy(&l->cond);
+	pthread_cond_destroy(&l->changed);
 	pthread_mutex_destroy(&l->m);
 	free(l);
 	*lp = NULL;
