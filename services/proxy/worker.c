@@ -108,6 +108,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	tempo_look(&w->tempo);
 	gate_tick(w->gate);
 	assoc_room_expire(w->assocs);
 	publish_stats(w);
@@ -375,6 +376,8 @@ worker_run(void *arg)
 
 	while (!w->stopping) {
 		event_base_loop(w->base, EVLOOP_ONCE);
+		tempo_turn(&w->tempo, (unsigned)event_base_get_max_events(
+		    w->base, EVENT_BASE_COUNT_ACTIVE, true));
 		conn_bury(w);
 	}
 	feed_end(&w->feed, "shutdown");

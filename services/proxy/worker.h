@@ -20,6 +20,7 @@
 #include "proxy/dial.h"
 #include "proxy/proxy.h"
 #include "proxy/shaper.h"
+#include "proxy/tempo.h"
 
 struct listener;
 
@@ -54,6 +55,7 @@ struct worker {
 	_Atomic uint64_t oldest_us;	/* when the first of them came, for
 					 * other workers; UINT64_MAX: none */
 	struct shaper refusals;		/* that are recorded */
+	struct tempo tempo;
 
 	uint64_t checkpoint_ms;		/* when counters are recorded next */
 	bool running;			/* the thread exists; its starter's */
