@@ -69,7 +69,8 @@ test_mixed_turns(void **state)
 	assert_int_equal(policy_after(&t, 1, 64), SCHED_OTHER);
 	for (unsigned i = 0; i < 100; i++)
 		tempo_turn(&t, 1);
-	assert_int_equal(policy_after(&t, 100, 7), SCHED_BATCH);
+	assert_int_equal(policy_after(&t, 100, 2 * TEMPO_MANY - 1),
+	    SCHED_BATCH);
 	tempo_look(&t);
 }
 
