@@ -19,8 +19,8 @@
 #include <stdint.h>
 
 /* Events in a turn of the loop, on average since the last look. */
-#define TEMPO_MANY 6	/* from now on they gather */
-#define TEMPO_FEW  4	/* fewer: they no longer do */
+#define TEMPO_MANY 4	/* from now on they gather */
+#define TEMPO_FEW  3	/* fewer: they no longer do */
 
 /* Zeroes at first. */
 struct tempo {
