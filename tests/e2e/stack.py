@@ -165,8 +165,9 @@ class Stack:
             if parent.stat().st_uid == os.getuid() and parent != parent.parent:
                 parent.chmod(parent.stat().st_mode | 0o011)
         self.errors = open(self.state.parent / "run.log", "ab")
+        # What a shell starts in the background ignores SIGINT, and so do its children.
         self.run = subprocess.Popen(
-            [*self.prefix, self.top / "run.sh"],
+            ["env", "--default-signal=INT", *self.prefix, self.top / "run.sh"],
             stdout=subprocess.PIPE,
             stderr=self.errors,
             env=os.environ | {"SALLYPORT_STATE": str(self.state)} | self.environment,
