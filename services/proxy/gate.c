@@ -86,12 +86,12 @@ static void
 renew(struct gate *g, struct inquiry *i, struct lease *hit,
     const void *question, uint64_t now)
 {
-	bool may_wait = lease_left_ms(hit, now) > PATIENCE_MS;
 	struct lease *asked = lease_renew(i->leases, hit, now);
 
 	if (asked != NULL)
 		(void)take_off(g, i, asked, question,
-		    may_wait ? ASKS_LATER : ASKS_NOW, NULL);
+		    lease_left_ms(hit, now) > PATIENCE_MS ? ASKS_LATER
+							  : ASKS_NOW, NULL);
 }
 
 static enum gate_result
